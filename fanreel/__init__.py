@@ -1,0 +1,1 @@
+"""fanreel: the library the rooms share (contracts, errors, settings, domain, inference, adapters)."""
