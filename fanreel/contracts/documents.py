@@ -1,0 +1,248 @@
+"""Cosmos DB documents. The partition key of each is named in its docstring (DESIGN §3)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Document, ModelContract, Vectors, Wire
+
+VideoStatus = Literal[
+    "received", "analyzing", "matching", "rendering", "ready", "ready_partial", "rejected", "failed"
+]
+TERMINAL_VIDEO_STATUSES: frozenset[str] = frozenset({"ready", "ready_partial", "rejected", "failed"})
+Decision = Literal["match", "review", "none"]
+SelfieStatus = Literal["accepted", "rejected"]
+FanStatus = Literal["created", "enrolling", "ready", "rejected", "erased"]
+MontageStatus = Literal["rendering", "ready", "failed"]
+
+
+class Instance(Wire):
+    """A span in which an element is seen."""
+
+    start_ms: int
+    end_ms: int
+
+
+class Shot(Wire):
+    """A shot: [start_ms, end_ms), with 0..1 picture quality."""
+
+    start_ms: int
+    end_ms: int
+    quality: float = 0.5
+
+
+class SegmentCounts(Wire):
+    """Progress in segments."""
+
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+
+
+class Gap(Wire):
+    """A range that could not be analysed, and why (stable code)."""
+
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+class VideoDocument(Document):
+    """Container `videos`, /videoId; id = videoId. One per broadcast: state, progress and insights."""
+
+    video_id: str
+    event_id: str
+    name: str
+    blob_name: str
+    blob_etag: str
+    instance_id: str
+    status: VideoStatus
+    reason: str | None = None
+    """Stable reason code when rejected, partial or failed."""
+    reason_detail: str | None = None
+    duration_ms: int = 0
+    segment_states: dict[str, Literal["queued", "done", "failed"]] = Field(default_factory=dict)
+    """Per segment id; a map so that progress is an idempotent patch."""
+    shots: tuple[Shot, ...] = ()
+    loudness_db: tuple[float, ...] = ()
+    """One value per second from 0."""
+    excitement: tuple[float, ...] = ()
+    """Crowd and faces together, 0..1, one value per second from 0."""
+    gaps: tuple[Gap, ...] = ()
+    appearances: int = 0
+    people: int = 0
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Seconds spent, per stage, summed over segments."""
+
+    def counts(self) -> SegmentCounts:
+        """Return how many segments there are, are done, have failed."""
+        states = list(self.segment_states.values())
+        return SegmentCounts(total=len(states), done=states.count("done"), failed=states.count("failed"))
+
+
+class FaceRef(Wire):
+    """The best-looking face of an appearance: where to cut a thumbnail from."""
+
+    pts_ms: int
+    box: tuple[int, int, int, int]
+    quality: float
+
+
+class AppearanceDocument(Document):
+    """Container `appearances`, /videoId. One person followed through (part of) one shot.
+
+    The template is a unit row pooled over `supporting_faces` embedded faces; none when no face was good
+    enough to be recognised. Never returned by an API.
+    """
+
+    video_id: str
+    event_id: str
+    person_id: str | None = None
+    start_ms: int
+    end_ms: int
+    shot_index: int
+    pts_ms: tuple[int, ...]
+    boxes: tuple[tuple[int, int, int, int], ...]
+    supporting_faces: int = 0
+    quality: float = 0.0
+    """Pooled face quality 0..1 of the supporting faces."""
+    face_height_px: float = 0.0
+    sharpness: float = 0.0
+    spread: float = 0.0
+    """Mean distance of the supporting faces to the template: large when a track mixes two people."""
+    template: Vectors | None = None
+    model_contract: ModelContract | None = None
+    female_probability: float | None = None
+    age_years: float | None = None
+    apparent_gender: Literal["female", "male", "undetermined"] = "undetermined"
+    excitement: float = 0.0
+    """Peak of the smoothed excitement over the appearance, 0..1."""
+    excitement_curve: tuple[float, ...] = ()
+    """0..1, one value per entry of pts_ms."""
+    expression: str | None = None
+    best_face: FaceRef | None = None
+
+
+class PersonDocument(Document):
+    """Container `people`, /videoId. An unknown or known person of one video: their appearances, clustered."""
+
+    video_id: str
+    event_id: str
+    appearance_ids: tuple[str, ...]
+    instances: tuple[Instance, ...]
+    screen_time_ms: int
+    best_face: FaceRef | None = None
+
+
+class Consent(Wire):
+    """Recorded before a selfie is embedded."""
+
+    given: bool
+    text_version: str
+    given_at: str
+
+
+class SelfieRecord(Wire):
+    """One uploaded selfie and what became of it."""
+
+    blob_name: str
+    blob_etag: str
+    status: SelfieStatus
+    reason: str | None = None
+    """Stable reason code when rejected: `selfie_no_face`, `selfie_several_faces`, `selfie_face_too_small`,
+    `selfie_face_too_blurred`, `selfie_unreadable`, `consent_missing` …"""
+    hint: str | None = None
+    """What the fan can do about it, in one sentence."""
+    quality: float = 0.0
+    face_height_px: float = 0.0
+    template: Vectors | None = None
+    female_probability: float | None = None
+    age_years: float | None = None
+
+
+class FanDocument(Document):
+    """Container `fans`, /fanId; id = fanId."""
+
+    fan_id: str
+    event_ids: tuple[str, ...]
+    consent: Consent | None = None
+    status: FanStatus = "created"
+    reason: str | None = None
+    selfies: tuple[SelfieRecord, ...] = ()
+    template: Vectors | None = None
+    model_contract: ModelContract | None = None
+    searched_selfies: int = 0
+    """How many of the selfies' searches have finished; equals len(selfies) when nothing is under way."""
+
+
+class Evidence(Wire):
+    """Why a decision was made; enough to explain it to a person."""
+
+    distance: float
+    threshold: float
+    review_threshold: float
+    threshold_reason: str
+    runner_up_fan_id: str | None
+    runner_up_margin: float | None
+    supporting_faces: int
+    supporting_distances: tuple[float, ...] = ()
+    gates: tuple[str, ...] = ()
+    """Names of the gates that turned a match into `review` or `none`, in the order they fired."""
+
+
+class MatchDocument(Document):
+    """Container `matches`, /fanId. One fan against one appearance; only `match` and `review` are stored."""
+
+    fan_id: str
+    video_id: str
+    event_id: str
+    appearance_id: str
+    start_ms: int
+    end_ms: int
+    probability: float
+    decision: Decision
+    evidence: Evidence
+    model_contract: ModelContract
+
+
+class MontageClip(Wire):
+    """A planned clip: [start_ms, end_ms) of a video, why it is in, and how it scored."""
+
+    video_id: str
+    start_ms: int
+    end_ms: int
+    score: float
+    reason: str
+    appearance_id: str
+
+
+class MontagePlan(Wire):
+    """What will be rendered. `montage_id` is derived from fan, event and clips: same plan, same id."""
+
+    montage_id: str
+    fan_id: str
+    event_id: str
+    clips: tuple[MontageClip, ...]
+    duration_ms: int
+    crossfade_ms: int
+    width: int
+    height: int
+
+
+class MontageDocument(Document):
+    """Container `montages`, /fanId; id = `montage-<eventId>`: the fan's current montage of that event.
+
+    `files` maps kind (`mp4`, `edl`, `otio`, `jpg`, `vtt`) to a blob name in container `montages`.
+    """
+
+    fan_id: str
+    event_id: str
+    montage_id: str
+    status: MontageStatus
+    reason: str | None = None
+    plan: MontagePlan
+    duration_ms: int
+    files: dict[str, str] = Field(default_factory=dict)
+    av_offset_ms: float | None = None
+    version: int = 1
+    """Counts how often this event's montage was published with another plan."""
