@@ -1,0 +1,72 @@
+"""How things are named: ids and blob names are derived, never drawn, so that doing a step twice names it once."""
+
+import hashlib
+
+
+def _short_hash(*parts: str) -> str:
+    return hashlib.sha1("\n".join(parts).encode(), usedforsecurity=False).hexdigest()[:20]
+
+
+def video_id(event_id: str, fingerprint: str) -> str:
+    """Return the id of a broadcast: the same content uploaded again to the same event has the same id."""
+    return f"v-{_short_hash(event_id, fingerprint)}"
+
+
+def video_instance_id(blob_name: str, blob_etag: str) -> str:
+    """Return the orchestration id of one upload; a duplicate event has the same."""
+    return f"video-{_short_hash(blob_name, blob_etag.strip(chr(34)))}"
+
+
+def enroll_instance_id(fan_id: str, blob_name: str, blob_etag: str) -> str:
+    """Return the orchestration id of one selfie upload."""
+    return f"enroll-{fan_id}-{_short_hash(blob_name, blob_etag.strip(chr(34)))}"
+
+
+def segment_id(index: int) -> str:
+    """Return the id of the index-th segment (sorts as text up to 100,000 segments)."""
+    return f"{index:05d}"
+
+
+def plan_blob(video: str) -> str:
+    """Blob of the segment plan."""
+    return f"{video}/plan"
+
+
+def result_blob(video: str, segment: str, attempt: int) -> str:
+    """Blob of one attempt's vision result."""
+    return f"{video}/{segment}.{attempt}"
+
+
+def sound_blob(video: str, segment: str) -> str:
+    """Blob of a segment's sound result (the activity is idempotent: one name)."""
+    return f"{video}/{segment}.sound.1"
+
+
+def fan_page_blob(video: str, page: int) -> str:
+    """Blob of one page of matched fan ids."""
+    return f"{video}/matched-fans.{page}"
+
+
+def appearance_id(video: str, index: int) -> str:
+    """Id of the index-th appearance of a video (appearances are ordered by time, then place)."""
+    return f"{video}-a{index:05d}"
+
+
+def person_id(video: str, index: int) -> str:
+    """Id of the index-th person of a video (ordered by screen time)."""
+    return f"{video}-p{index:04d}"
+
+
+def match_id(appearance: str, fan_id: str) -> str:
+    """Id of the decision about one fan and one appearance."""
+    return f"{appearance}-{_short_hash(fan_id)}"
+
+
+def montage_id(fan_id: str, event_id: str, clips: str) -> str:
+    """Id of a montage from its fan, event and the text form of its plan."""
+    return f"m-{_short_hash(fan_id, event_id, clips)}"
+
+
+def montage_document_id(event_id: str) -> str:
+    """Id of the Cosmos document holding a fan's current montage of an event."""
+    return f"montage-{event_id}"
