@@ -1,8 +1,11 @@
 """Fixtures every room's tests share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fanreel.local.servers import Azurite, CosmosEmulator
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -24,3 +27,17 @@ def shared_media() -> Path:
 def shared_models() -> Path:
     """The mirror of small public model files; skips where it is absent."""
     return _shared("models")
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A real Azurite on free ports: `.connection_string`, `.blob_endpoint`. One for the session: use own names."""
+    with Azurite(tmp_path_factory.mktemp("azurite")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cosmos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CosmosEmulator]:
+    """A real Cosmos emulator on a free port: `.endpoint`, `.key`. One for the session: use own database names."""
+    with CosmosEmulator(tmp_path_factory.mktemp("cosmos")) as server:
+        yield server
