@@ -65,6 +65,17 @@ class Settings(BaseSettings):
         default="cpu", description="onnxruntime provider. `cuda` without a CUDA device is a start-up failure."
     )
     inference_threads: int = Field(default=0, ge=0, le=64, description="Intra-op threads; 0 = one per core.")
+    node_modules: Path = Field(
+        default=Path("node_modules"), description="npm packages the baseline pack is built from."
+    )
+    detector_long_side_px: int = Field(
+        default=1280, ge=320, le=4096, description="Frames are shrunk to this long side before YuNet looks."
+    )
+    yunet_min_score: float = Field(default=0.6, gt=0, lt=1, description="Least YuNet confidence of a face.")
+    ssd_min_score: float = Field(default=0.5, gt=0, lt=1, description="Least SSD confidence of a face.")
+    max_faces_per_frame: int = Field(
+        default=500, ge=1, le=1000, description="The strongest faces of a frame kept."
+    )
 
     # --- analysis ------------------------------------------------------------------------------------
     segment_target_ms: int = Field(default=45_000, ge=5_000, le=120_000, description="Aimed length of a segment.")
