@@ -37,6 +37,16 @@ def result_blob(video: str, segment: str, attempt: int) -> str:
     return f"{video}/{segment}.{attempt}"
 
 
+def failure_blob(video: str, segment: str, attempt: int) -> str:
+    """Blob that says why one attempt of a segment will never have a result."""
+    return f"{result_blob(video, segment, attempt)}.failed"
+
+
+def lease_blob(video: str, segment: str, attempt: int) -> str:
+    """Empty blob a worker writes when it starts on a job: tells a job in work from one still waiting."""
+    return f"{result_blob(video, segment, attempt)}.leased"
+
+
 def sound_blob(video: str, segment: str) -> str:
     """Blob of a segment's sound result (the activity is idempotent: one name)."""
     return f"{video}/{segment}.sound.1"
@@ -70,3 +80,28 @@ def montage_id(fan_id: str, event_id: str, clips: str) -> str:
 def montage_document_id(event_id: str) -> str:
     """Id of the Cosmos document holding a fan's current montage of an event."""
     return f"montage-{event_id}"
+
+
+def fan_prefix(fan_id: str) -> str:
+    """What the names of a fan's blobs start with, in `selfies` and in `montages`."""
+    return f"{fan_id}/"
+
+
+def montage_plan_blob(fan_id: str, montage: str) -> str:
+    """Blob of a planned montage, until it is rendered."""
+    return f"fans/{fan_prefix(fan_id)}plan-{montage}"
+
+
+def searched_blob(fan_id: str, blob_name: str, blob_etag: str) -> str:
+    """Empty blob that says: the search this selfie set off has finished."""
+    return f"{searched_prefix(fan_id)}{_short_hash(blob_name, blob_etag.strip(chr(34)))}"
+
+
+def searched_prefix(fan_id: str) -> str:
+    """What the names of a fan's finished searches start with."""
+    return f"fans/{fan_prefix(fan_id)}searched-"
+
+
+def fan_results_prefix(fan_id: str) -> str:
+    """What the names of everything kept about one fan in `results` start with."""
+    return f"fans/{fan_prefix(fan_id)}"
