@@ -1,0 +1,107 @@
+"""How excited a face is over time, 0..1, and how excited the crowd sounds.
+
+A single frame's expression label is noise (people agree on about 60 %, reference/anchors.md D4), so the score
+looks at the course: arousal, positive valence and an open mouth, averaged over about a second, half by its own
+height and half by how far it rises above what is usual for *this* person. Sound counts as a rise above the moving
+median of the programme's own loudness, because commentary and mastering set the level, the crowd sets the change.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+F64 = NDArray[np.float64]
+
+AROUSAL_WEIGHT, VALENCE_WEIGHT, MOUTH_WEIGHT = 0.45, 0.20, 0.35
+"""Arousal leads; an open mouth is the plainest sign of a cheer and independent of the expression network;
+valence weighs least, because the baseline network over-calls "happy" (reference/models.md: 46 of 70)."""
+
+MOUTH_WIDE = 0.6
+"""Gap over width of the inner lips of a mouth wide open in a cheer; speech stays below about half of it."""
+
+SMOOTHING_MS = 600
+"""Half width of the triangular window: three samples either side at 5 fps; longer than a blink, not than a cheer."""
+
+USUAL_LEVEL = 0.20
+USUAL_LEVEL_WORTH = 10
+"""A person's baseline is the median of their samples, shrunk towards the usual level as if that were ten samples
+(two seconds): one excited second alone cannot make itself its own baseline."""
+
+FULL_RISE = 0.35
+"""Rise above the baseline that counts as full excitement."""
+
+CROWD_WINDOW_S = 121
+CROWD_FULL_DB = 9.0
+"""Moving median over two minutes; 9 dB above it is a roar (twice as loud is about 10 dB)."""
+
+CROWD_SHARE = 0.4
+"""How much a roar adds to a face: to be seen while the stadium roars is a moment, but the face decides."""
+
+SILENCE_DB = -119.0
+
+
+def face_level(valence: NDArray[Any], arousal: NDArray[Any], mouth_open: NDArray[Any]) -> F64:
+    """Return the momentary level 0..1, (n,), from valence and arousal −1..1 and lip gap over mouth width 0..~1.
+
+    Displeasure and calm count as 0, not less: a fan in tears at the final whistle is no less of a moment.
+    """
+    level = (
+        AROUSAL_WEIGHT * np.clip(np.asarray(arousal, np.float64), 0, 1)
+        + VALENCE_WEIGHT * np.clip(np.asarray(valence, np.float64), 0, 1)
+        + MOUTH_WEIGHT * np.clip(np.asarray(mouth_open, np.float64) / MOUTH_WIDE, 0, 1)
+    )
+    return np.clip(level, 0, 1)
+
+
+def smooth(pts_ms: NDArray[Any], values: NDArray[Any], half_width_ms: int = SMOOTHING_MS) -> F64:
+    """Return the local average over time, (n,): two box averages in a row, so the weight falls off linearly."""
+    pts = np.asarray(pts_ms, np.int64)
+    result = np.asarray(values, np.float64)
+    low = np.searchsorted(pts, pts - half_width_ms // 2, side="left")
+    high = np.searchsorted(pts, pts + half_width_ms // 2, side="right")
+    for _ in range(2):
+        total = np.concatenate(([0.0], np.cumsum(result)))
+        result = (total[high] - total[low]) / np.maximum(high - low, 1)
+    return result
+
+
+def baseline(levels: NDArray[Any]) -> float:
+    """Return what is usual for a person from all their smoothed levels; `USUAL_LEVEL` when there is none."""
+    count = len(levels)
+    if count == 0:
+        return USUAL_LEVEL
+    own = float(np.median(np.asarray(levels, np.float64)))
+    return (count * own + USUAL_LEVEL_WORTH * USUAL_LEVEL) / (count + USUAL_LEVEL_WORTH)
+
+
+def face_excitement(levels: NDArray[Any], usual: float) -> F64:
+    """Return the excitement 0..1 of smoothed levels against the person's baseline."""
+    height = np.clip(np.asarray(levels, np.float64), 0, 1)
+    return 0.5 * height + 0.5 * np.clip((height - usual) / FULL_RISE, 0, 1)
+
+
+def crowd_excitement(loudness_db: NDArray[Any]) -> F64:
+    """Return 0..1 per second: the rise of loudness (dBFS per second) above its moving median; silence is 0."""
+    loudness = np.asarray(loudness_db, np.float64)
+    heard = loudness > SILENCE_DB
+    if not heard.any():
+        return np.zeros(len(loudness))
+    filled = np.where(heard, loudness, np.median(loudness[heard]))
+    usual = np.asarray(median_filter(filled, size=CROWD_WINDOW_S, mode="nearest"), np.float64)
+    return np.where(heard, np.clip((filled - usual) / CROWD_FULL_DB, 0, 1), 0.0)
+
+
+def with_crowd(face: NDArray[Any], crowd: NDArray[Any]) -> F64:
+    """Return face excitement raised by the crowd at the same moments, 0..1."""
+    return 1.0 - (1.0 - np.asarray(face, np.float64)) * (1.0 - CROWD_SHARE * np.asarray(crowd, np.float64))
+
+
+def at_seconds(pts_ms: NDArray[Any], per_second: NDArray[Any]) -> F64:
+    """Return the per-second values at the given times; 0 beyond their end."""
+    if len(per_second) == 0:
+        return np.zeros(len(pts_ms))
+    second = np.asarray(pts_ms, np.int64) // 1000
+    inside = second < len(per_second)
+    return np.where(inside, np.asarray(per_second, np.float64)[np.minimum(second, len(per_second) - 1)], 0.0)

@@ -1,0 +1,258 @@
+"""The merge: what the workers saw of segments → what the video shows. Pure; in any order, however often repeated."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fanreel.contracts import (
+    AppearanceDocument,
+    Gap,
+    Instance,
+    ModelContract,
+    PersonDocument,
+    SegmentPlanDocument,
+    SegmentResult,
+    Shot,
+    SoundResult,
+    Vectors,
+)
+from fanreel.domain import naming
+from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, common_expression
+from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
+from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
+from fanreel.domain.stitching import stitch
+from fanreel.domain.templates import vote
+from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
+from fanreel.errors import ContractBroken
+
+FEMALE_FROM, MALE_UP_TO = 0.75, 0.25
+"""Apparent gender is voted only outside this band; in it the answer is `undetermined`."""
+
+MIN_VOTES = 2
+"""One face is no vote."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergedVideo:
+    """Everything known about one video. `excitement`, `loudness_db`: one value per second from 0."""
+
+    shots: tuple[Shot, ...]
+    appearances: tuple[AppearanceDocument, ...]
+    people: tuple[PersonDocument, ...]
+    loudness_db: tuple[float, ...]
+    excitement: tuple[float, ...]
+    gaps: tuple[Gap, ...]
+    seconds: dict[str, float]
+
+
+def merge_segments(
+    plan: SegmentPlanDocument,
+    results: Sequence[SegmentResult],
+    sounds: Sequence[SoundResult],
+    *,
+    event_id: str,
+) -> MergedVideo:
+    """Merge a video's segment results and sounds; segments without a result become gaps.
+
+    Raises ContractBroken (`foreign_result`, `mixed_model_contracts`) when results belong to another video or were
+    embedded by different networks.
+    """
+    chosen = _one_per_segment(plan, results)
+    contract = _common_contract(chosen)
+    timeline = build_timeline(plan, chosen)
+    appearances = build_appearances(stitch(chosen), timeline.shots, sample_times(chosen))
+    persons = _persons(appearances)
+    loudness = join_loudness(plan.media.duration_ms, sounds)
+    crowd = crowd_excitement(np.array(loudness))
+    faces = _face_curves(appearances, persons)
+    curves = [
+        with_crowd(curve, at_seconds(a.track.pts_ms, crowd)) for a, curve in zip(appearances, faces, strict=True)
+    ]
+    names = _person_names(plan.video_id, appearances, persons)
+    documents = tuple(
+        _document(plan.video_id, event_id, index, appearance, names.get(persons[index]), curve, contract)
+        for index, (appearance, curve) in enumerate(zip(appearances, curves, strict=True))
+    )
+    return MergedVideo(
+        shots=timeline.shots,
+        appearances=documents,
+        people=_people(plan.video_id, event_id, documents, names),
+        loudness_db=loudness,
+        excitement=_excitement(plan.media.duration_ms, appearances, faces, crowd),
+        gaps=timeline.gaps,
+        seconds=_total_seconds(chosen),
+    )
+
+
+def _one_per_segment(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> list[SegmentResult]:
+    """Keep the first attempt of every planned segment, in order."""
+    chosen: dict[str, SegmentResult] = {}
+    for result in sorted(results, key=lambda r: r.attempt):
+        if result.video_id != plan.video_id:
+            raise ContractBroken(
+                "foreign_result",
+                "A result belongs to another video.",
+                video_id=result.video_id,
+                plan=plan.video_id,
+            )
+        chosen.setdefault(result.segment_id, result)
+    return [chosen[s.segment_id] for s in plan.segments if s.segment_id in chosen]
+
+
+def _common_contract(results: Sequence[SegmentResult]) -> ModelContract | None:
+    contracts = {(c.model_id, c.sha256, c.preprocessing): c for c in (r.model_contract for r in results)}
+    if len(contracts) > 1:
+        raise ContractBroken(
+            "mixed_model_contracts",
+            "Segments of one video were embedded by different networks; analyse the video again with one pack.",
+            contracts=sorted(contracts),
+        )
+    return next(iter(contracts.values()), None)
+
+
+def _persons(appearances: Sequence[Appearance]) -> list[int | None]:
+    """Return the cluster of each appearance; none for those too small or poor to be compared."""
+    persons: list[int | None] = [None] * len(appearances)
+    rows = [i for i, a in enumerate(appearances) if _comparable(a)]
+    pooled = [appearances[i].pooled for i in rows]
+    templates = np.array([p.template for p in pooled if p is not None], np.float32)
+    if rows:
+        labels = cluster_people(templates, [(appearances[i].start_ms, appearances[i].end_ms) for i in rows])
+        for row, label in zip(rows, labels.tolist(), strict=True):
+            persons[row] = int(label)
+    return persons
+
+
+def _comparable(appearance: Appearance) -> bool:
+    faces = appearance.supporting
+    if faces is None:
+        return False
+    return float(np.median(faces.height_px)) >= MIN_FACE_PX and float(faces.quality.mean()) >= MIN_QUALITY
+
+
+def _face_curves(appearances: Sequence[Appearance], persons: Sequence[int | None]) -> list[F64]:
+    """Return each appearance's face excitement, against its person's baseline over the whole video."""
+    keys = [(-1 - row if person is None else person) for row, person in enumerate(persons)]
+    levels: dict[int, list[F64]] = {}
+    for key, appearance in zip(keys, appearances, strict=True):
+        if appearance.levels is not None:
+            levels.setdefault(key, []).append(appearance.levels)
+    usual = {key: baseline(np.concatenate(parts)) for key, parts in levels.items()}
+    return [
+        face_excitement(a.levels, usual[key]) if a.levels is not None else np.zeros(len(a.track))
+        for key, a in zip(keys, appearances, strict=True)
+    ]
+
+
+def _person_names(
+    video_id: str, appearances: Sequence[Appearance], persons: Sequence[int | None]
+) -> dict[int | None, str]:
+    """Number people by screen time, longest first; then by who appeared first."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    first: dict[int, int] = {}
+    for index, (person, appearance) in enumerate(zip(persons, appearances, strict=True)):
+        if person is not None:
+            spans.setdefault(person, []).append((appearance.start_ms, appearance.end_ms))
+            first.setdefault(person, index)
+    time = {person: sum(end - start for start, end in union_of_spans(own)) for person, own in spans.items()}
+    ordered = sorted(spans, key=lambda person: (-time[person], first[person]))
+    return {person: naming.person_id(video_id, index) for index, person in enumerate(ordered)}
+
+
+def _document(
+    video_id: str,
+    event_id: str,
+    index: int,
+    appearance: Appearance,
+    person_id: str | None,
+    curve: F64,
+    contract: ModelContract | None,
+) -> AppearanceDocument:
+    track, faces, pooled = appearance.track, appearance.supporting, appearance.pooled
+    common = AppearanceDocument(
+        id=naming.appearance_id(video_id, index),
+        video_id=video_id,
+        event_id=event_id,
+        person_id=person_id,
+        start_ms=appearance.start_ms,
+        end_ms=appearance.end_ms,
+        shot_index=appearance.shot_index,
+        pts_ms=tuple(track.pts_ms.tolist()),
+        boxes=boxes_of(track),
+        quality=round(float(track.quality.max()), 4),
+        face_height_px=round(float(np.median(track.boxes[:, 3] - track.boxes[:, 1])), 1),
+        excitement=round(float(curve.max()), 4),
+        excitement_curve=tuple(round(value, 3) for value in curve.tolist()),
+        expression=common_expression(track),
+        best_face=best_face(track),
+    )
+    if faces is None or pooled is None:
+        return common
+    female = vote(faces.female_probability, faces.quality)
+    return common.model_copy(
+        update={
+            "supporting_faces": len(faces),
+            "quality": round(vote(faces.quality, faces.quality), 4),
+            "face_height_px": round(float(np.median(faces.height_px)), 1),
+            "sharpness": round(float(np.median(faces.sharpness)), 2),
+            "spread": round(pooled.spread, 4),
+            "template": Vectors.pack(pooled.template[None, :], "float16"),
+            "model_contract": contract,
+            "female_probability": round(female, 4),
+            "age_years": round(vote(faces.age_years, faces.quality), 1),
+            "apparent_gender": apparent_gender(female, len(faces)),
+        }
+    )
+
+
+def apparent_gender(female_probability: float, votes: int) -> Literal["female", "male", "undetermined"]:
+    """Return the verdict of a vote, or `undetermined` when it is close or too few took part."""
+    if votes < MIN_VOTES or MALE_UP_TO < female_probability < FEMALE_FROM:
+        return "undetermined"
+    return "female" if female_probability >= FEMALE_FROM else "male"
+
+
+def _people(
+    video_id: str, event_id: str, appearances: Sequence[AppearanceDocument], names: dict[int | None, str]
+) -> tuple[PersonDocument, ...]:
+    documents: list[PersonDocument] = []
+    for person_id in names.values():
+        own = [a for a in appearances if a.person_id == person_id]
+        spans = union_of_spans([(a.start_ms, a.end_ms) for a in own])
+        faces = [a.best_face for a in own if a.best_face is not None]
+        documents.append(
+            PersonDocument(
+                id=person_id,
+                video_id=video_id,
+                event_id=event_id,
+                appearance_ids=tuple(a.id for a in own),
+                instances=tuple(Instance(start_ms=start, end_ms=end) for start, end in spans),
+                screen_time_ms=sum(end - start for start, end in spans),
+                best_face=max(faces, key=lambda face: face.quality, default=None),
+            )
+        )
+    return tuple(documents)
+
+
+def _excitement(
+    duration_ms: int, appearances: Sequence[Appearance], faces: Sequence[F64], crowd: F64
+) -> tuple[float, ...]:
+    """Return 0..1 per second: the most excited face of that second and the crowd, which counts alone too."""
+    seconds = math.ceil(duration_ms / 1000)
+    face = np.zeros(seconds)
+    for appearance, curve in zip(appearances, faces, strict=True):
+        second = appearance.track.pts_ms // 1000
+        inside = second < seconds
+        np.maximum.at(face, second[inside], curve[inside])
+    return tuple(round(v, 3) for v in with_crowd(face, at_seconds(np.arange(seconds) * 1000, crowd)).tolist())
+
+
+def _total_seconds(results: Sequence[SegmentResult]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for result in results:
+        for stage, seconds in result.seconds.items():
+            total[stage] = total.get(stage, 0.0) + seconds
+    return {stage: round(seconds, 3) for stage, seconds in total.items()}

@@ -1,0 +1,121 @@
+"""How far a face can be trusted to say whose it is: one number 0..1 from what is cheap to measure.
+
+The number predicts recognition, not beauty. Its two main curves are the share of true pairs still accepted
+when clean faces are degraded (reference/models.md, "Degraded probe against clean gallery"): blurred and
+small faces do not merely fail, they drift towards *each other*, so they must weigh little and below
+`QUALITY_FLOOR` are not used at all.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanreel.domain.faces import F32
+
+QUALITY_FLOOR = 0.25
+"""Below it a face is neither embedded nor read for expression: as clean as 20–25 px or a blur of σ 3 at 100 px,
+where degraded strangers were accepted as one another in 2–7 % of pairs."""
+
+_SIZE_PX = (16.0, 20.0, 30.0, 40.0, 60.0, 80.0)
+_SIZE_SCORE = (0.0, 0.10, 0.60, 0.85, 0.97, 1.0)
+"""Share of true pairs accepted by face height (models.md: .10 at 20 px, .67 at 30, .90 at 40, .98 at 60–80)."""
+
+_SHARPNESS_LOG2 = (4.0, 5.0, 6.0, 7.0, 8.0)
+_SHARPNESS_SCORE = (0.05, 0.30, 0.65, 0.90, 1.0)
+"""By log2 of the chip's Laplacian variance."""
+
+_YAW_ASYMMETRY = (0.30, 0.50, 0.70, 0.90)
+_YAW_SCORE = (1.0, 0.75, 0.35, 0.05)
+"""By how far the nose lies off the middle of the eyes and mouth; 0.3 is about 15°, 0.7 about 40°, 0.9 a profile
+whose far half the aligned chip no longer shows."""
+
+_ROLL_DEG = (25.0, 45.0, 80.0)
+_ROLL_SCORE = (1.0, 0.8, 0.3)
+"""Alignment turns a face upright; only a strong roll costs, because detectors place points worse on it."""
+
+_LUMA = (15.0, 45.0, 200.0, 240.0)
+_LUMA_SCORE = (0.2, 1.0, 1.0, 0.2)
+"""By mean luma of the chip, 0..255: crushed or burnt out skin has no texture left."""
+
+_DETECTOR = (0.45, 0.60, 0.80)
+_DETECTOR_SCORE = (0.40, 0.80, 1.0)
+"""By detector confidence: weak boxes are often turned, hidden or no face."""
+
+_LUMA_RGB = np.array([0.299, 0.587, 0.114], np.float32)
+_CHIP_MARGIN = 0.15
+"""Share of a chip on each side that is background and is left out of the measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipMeasures:
+    """What the aligned pictures themselves say: `sharpness` (n,) Laplacian variance, `luma` (n,) mean 0..255."""
+
+    sharpness: F32
+    luma: F32
+
+
+def measure_chips(chips: NDArray[np.uint8]) -> ChipMeasures:
+    """Measure aligned faces, uint8 (n, 150, 150, 3) RGB (`FaceChips.aligned_rgb`), on their inner part."""
+    count, height, width = chips.shape[:3]
+    if count == 0:
+        return ChipMeasures(np.zeros(0, np.float32), np.zeros(0, np.float32))
+    top, left = int(height * _CHIP_MARGIN), int(width * _CHIP_MARGIN)
+    grey = chips[:, top : height - top, left : width - left].astype(np.float32) @ _LUMA_RGB
+    inner = grey[:, 1:-1, 1:-1]
+    laplacian = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:] - 4 * inner
+    return ChipMeasures(laplacian.var(axis=(1, 2)), grey.mean(axis=(1, 2)))
+
+
+def yaw_asymmetry(points: F32) -> F32:
+    """Return 0 for a face seen from the front … 1 for a profile, (n,), from (n, 5, 2) points.
+
+    Along the line of the eyes: where the nose tip lies between the left and the right eye and mouth corner.
+    A nose beyond either side counts as 1.
+    """
+    eyes = points[:, 1] - points[:, 0]
+    length = np.maximum(np.hypot(eyes[:, 0], eyes[:, 1]), 1e-3)
+    along = eyes / length[:, None]
+    left = np.einsum("nd,nd->n", points[:, 2] - (points[:, 0] + points[:, 3]) / 2, along)
+    right = np.einsum("nd,nd->n", (points[:, 1] + points[:, 4]) / 2 - points[:, 2], along)
+    span = np.maximum(left + right, 1e-3)
+    return np.clip(np.abs(right - left) / span, 0.0, 1.0).astype(np.float32)
+
+
+def roll_degrees(points: F32) -> F32:
+    """Return the turn of the eye line against the horizontal, degrees −180..180, (n,)."""
+    eyes = points[:, 1] - points[:, 0]
+    return np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])).astype(np.float32)
+
+
+def face_quality(heights_px: F32, points: F32, scores: F32, chips: ChipMeasures) -> F32:
+    """Return the quality 0..1 of each face, (n,).
+
+    Size and sharpness describe the same loss of detail (a small face enlarged to a chip is soft), so the worse of
+    the two counts, not their product; pose, exposure and detector confidence are independent and multiply.
+    """
+    detail = np.minimum(_curve(heights_px, _SIZE_PX, _SIZE_SCORE), sharpness_score(chips.sharpness))
+    pose = _curve(yaw_asymmetry(points), _YAW_ASYMMETRY, _YAW_SCORE) * _curve(
+        np.abs(roll_degrees(points)), _ROLL_DEG, _ROLL_SCORE
+    )
+    exposure = _curve(chips.luma, _LUMA, _LUMA_SCORE)
+    return (detail * pose * exposure * _curve(scores, _DETECTOR, _DETECTOR_SCORE)).astype(np.float32)
+
+
+def quality_bound(heights_px: F32, points: F32, scores: F32) -> F32:
+    """Return the most `face_quality` can be before a chip is cut, (n,): what spares hopeless faces the work."""
+    pose = _curve(yaw_asymmetry(points), _YAW_ASYMMETRY, _YAW_SCORE) * _curve(
+        np.abs(roll_degrees(points)), _ROLL_DEG, _ROLL_SCORE
+    )
+    detector = _curve(scores, _DETECTOR, _DETECTOR_SCORE)
+    return (_curve(heights_px, _SIZE_PX, _SIZE_SCORE) * pose * detector).astype(np.float32)
+
+
+def sharpness_score(laplacian_variance: F32) -> F32:
+    """Map a chip's Laplacian variance to 0..1."""
+    return _curve(np.log2(np.maximum(laplacian_variance, 1.0)), _SHARPNESS_LOG2, _SHARPNESS_SCORE)
+
+
+def _curve(values: NDArray[Any], knots: tuple[float, ...], scores: tuple[float, ...]) -> F32:
+    return np.interp(values, knots, scores).astype(np.float32)

@@ -1,0 +1,139 @@
+"""From raw measures of segments to the programme's time line: what is missing, where shots are, how loud it was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from fanreel.contracts import Gap, Segment, SegmentPlanDocument, SegmentResult, Shot, SoundResult
+from fanreel.domain.faces import F32
+
+ENDS_EARLY_MS = 1_000
+"""Data that ends this much before its segment does is a gap; less is the last frame's own length, or rounding."""
+
+SILENCE_DB = -120.0
+
+_SHARP_LOG2 = (3.0, 8.0)
+"""log2 of the small grey picture's Laplacian variance, from mush to crisp."""
+
+_LUMA = (16.0, 60.0, 190.0, 240.0)
+_LUMA_SCORE = (0.1, 1.0, 1.0, 0.3)
+
+_CALM, _WILD = 6.0, 40.0
+"""Mean grey difference between samples: up to 6 a held camera, from 40 a whip pan or a strobe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Shots and gaps in order of time; together they tile the video."""
+
+    shots: tuple[Shot, ...]
+    gaps: tuple[Gap, ...]
+
+
+def build_timeline(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> Timeline:
+    """Return the shots of everything analysed, with quality 0..1, and the gaps with their reasons.
+
+    Reasons: `segment_failed` (no result), `truncated` (the data ends before the video does), `undecodable`
+    (nothing could be decoded, though later segments could).
+    """
+    by_id = {result.segment_id: result for result in results}
+    gaps = _join_gaps([gap for segment in plan.segments if (gap := _gap(plan, segment, by_id))])
+    cuts = sorted({cut for result in results for cut in result.cuts_ms})
+    spans = _shot_spans(plan, cuts, gaps)
+    return Timeline(_with_quality(spans, results), tuple(gaps))
+
+
+def sample_times(results: Sequence[SegmentResult]) -> list[int]:
+    """Return every moment at which the picture was looked at, ascending."""
+    return sorted({pts for result in results for pts in result.picture.pts_ms})
+
+
+def join_loudness(duration_ms: int, sounds: Sequence[SoundResult]) -> tuple[float, ...]:
+    """Return dBFS per second from 0; −120 where nothing was measured; empty when there is no sound at all."""
+    known: dict[int, float] = {}
+    for sound in sorted(sounds, key=lambda s: s.segment_id):
+        for second_ms, level in zip(sound.second_ms, sound.loudness_db, strict=True):
+            known.setdefault(second_ms // 1000, level)
+    if not known:
+        return ()
+    return tuple(known.get(second, SILENCE_DB) for second in range(-(-duration_ms // 1000)))
+
+
+def _gap(plan: SegmentPlanDocument, segment: Segment, by_id: dict[str, SegmentResult]) -> Gap | None:
+    result = by_id.get(segment.segment_id)
+    if result is None:
+        return Gap(start_ms=segment.start_ms, end_ms=segment.end_ms, reason="segment_failed")
+    empty = result.frames_decoded == 0 or result.last_pts_ms < segment.start_ms
+    reached = segment.start_ms if empty else result.last_pts_ms
+    if not empty and reached >= segment.end_ms - ENDS_EARLY_MS:
+        return None
+    later = any(
+        other.frames_decoded > 0 and other.last_pts_ms > segment.end_ms
+        for other in by_id.values()
+        if other.start_ms >= segment.end_ms
+    )
+    start = reached if empty else min(reached + _frame_ms(plan), segment.end_ms)
+    return Gap(start_ms=start, end_ms=segment.end_ms, reason="undecodable" if later else "truncated")
+
+
+def _frame_ms(plan: SegmentPlanDocument) -> int:
+    rate = plan.media.frame_rate
+    return max(1, round(1000 * rate.den / rate.num)) if rate.num > 0 else 40
+
+
+def _join_gaps(gaps: Sequence[Gap]) -> list[Gap]:
+    joined: list[Gap] = []
+    for gap in sorted(gaps, key=lambda g: g.start_ms):
+        if gap.start_ms >= gap.end_ms:
+            continue
+        last = joined[-1] if joined else None
+        if last is not None and last.end_ms == gap.start_ms and last.reason == gap.reason:
+            joined[-1] = Gap(start_ms=last.start_ms, end_ms=gap.end_ms, reason=gap.reason)
+        else:
+            joined.append(gap)
+    return joined
+
+
+def _shot_spans(plan: SegmentPlanDocument, cuts: Sequence[int], gaps: Sequence[Gap]) -> list[tuple[int, int]]:
+    """Cut the video at cuts and at the edges of gaps, and leave the gaps out."""
+    end = max((segment.end_ms for segment in plan.segments), default=plan.media.duration_ms)
+    edges = sorted({0, end, *cuts, *(g.start_ms for g in gaps), *(g.end_ms for g in gaps)})
+    edges = [edge for edge in edges if 0 <= edge <= end]
+    return [(a, b) for a, b in pairwise(edges) if not any(g.start_ms <= a and b <= g.end_ms for g in gaps)]
+
+
+def _with_quality(spans: Sequence[tuple[int, int]], results: Sequence[SegmentResult]) -> tuple[Shot, ...]:
+    measures = {
+        pts: values
+        for result in sorted(results, key=lambda r: (r.segment_id, r.attempt), reverse=True)
+        for pts, *values in zip(
+            result.picture.pts_ms,
+            result.picture.sharpness,
+            result.picture.luma,
+            result.picture.motion,
+            strict=True,
+        )
+    }
+    times = np.array(sorted(measures), np.int64)
+    values = np.array([measures[pts] for pts in times.tolist()], np.float32).reshape(-1, 3)
+    shots: list[Shot] = []
+    for start, end in spans:
+        low, high = np.searchsorted(times, [start, end])
+        shots.append(Shot(start_ms=start, end_ms=end, quality=_quality(values[low:high])))
+    return tuple(shots)
+
+
+def _quality(values: F32) -> float:
+    """Return 0..1 for (n, 3) sharpness, luma, motion of a shot's samples; 0.5 when it has none.
+
+    The first sample's motion is measured across the cut and says nothing about the shot.
+    """
+    if len(values) == 0:
+        return 0.5
+    sharp = np.interp(np.log2(max(float(np.median(values[:, 0])), 1.0)), _SHARP_LOG2, (0.0, 1.0))
+    light = np.interp(float(np.median(values[:, 1])), _LUMA, _LUMA_SCORE)
+    motion = values[1:, 2]
+    calm = 1.0 if len(motion) == 0 else np.interp(float(np.median(motion)), (_CALM, _WILD), (1.0, 0.3))
+    return round(float(np.cbrt(sharp * light * calm)), 3)

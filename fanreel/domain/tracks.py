@@ -1,0 +1,144 @@
+"""Following faces from sample to sample inside one shot.
+
+At a handful of samples per second a head moves by up to its own width between two looks, so plain overlap is not
+enough: a pair is allowed by overlap *or* by the distance of centres measured in face sizes, sizes being alike;
+within what is allowed a frame's assignment is one-to-one and optimal (Hungarian: scipy's `linear_sum_assignment`).
+There is no motion model: the state is the last box only, so a tracker that starts a second early finds the same
+tracks as one that started hours ago, and segments can be stitched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from fanreel.domain.faces import F32
+
+MAX_MISSED_SAMPLES = 2
+"""A face may be missed this often in a row (a blink of the detector, a hand) and go on as the same track."""
+
+MIN_IOU = 0.25
+MAX_CENTRE_DISTANCE = 0.75
+"""In mean face sizes. Neighbours in a crowd sit a face or more apart; at 5 fps a celebrating fan moves up to ~.7."""
+
+MAX_SIZE_RATIO = 1.7
+"""Between two looks a face grows or shrinks by a zoom, not by a factor."""
+
+_FORBIDDEN = 1e6
+
+
+@dataclass(slots=True)
+class Track:
+    """One face through consecutive samples. Lists, row i of each being its i-th sighting."""
+
+    track_id: int
+    pts_ms: list[int] = field(default_factory=list[int])
+    boxes: list[F32] = field(default_factory=list[F32])
+    scores: list[float] = field(default_factory=list[float])
+    last_sample: int = -1
+
+    def __len__(self) -> int:
+        return len(self.pts_ms)
+
+
+class Tracker:
+    """Feed it samples in order of time; it answers which track each detection belongs to."""
+
+    def __init__(self, *, max_missed: int = MAX_MISSED_SAMPLES) -> None:
+        self._max_missed = max_missed
+        self._live: list[Track] = []
+        self._next_id = 0
+
+    @property
+    def live(self) -> tuple[Track, ...]:
+        """The tracks that may still be continued."""
+        return tuple(self._live)
+
+    def step(self, sample: int, pts_ms: int, boxes: F32, scores: F32) -> tuple[list[Track], list[Track]]:
+        """Associate one sample's detections: (n, 4) boxes, (n,) scores; `sample` counts samples.
+
+        Returns (the track of each detection, the tracks that ended because they were missed too often).
+        """
+        ended = [t for t in self._live if sample - t.last_sample > self._max_missed + 1]
+        self._live = [t for t in self._live if sample - t.last_sample <= self._max_missed + 1]
+        rows = associate(np.array([t.boxes[-1] for t in self._live], np.float32).reshape(-1, 4), boxes)
+        owners: list[Track] = []
+        fresh: list[Track] = []
+        for detection, row in enumerate(rows):
+            if row >= 0:
+                track = self._live[row]
+            else:
+                track = Track(self._next_id)
+                self._next_id += 1
+                fresh.append(track)
+            track.pts_ms.append(pts_ms)
+            track.boxes.append(boxes[detection])
+            track.scores.append(float(scores[detection]))
+            track.last_sample = sample
+            owners.append(track)
+        self._live.extend(fresh)
+        return owners, ended
+
+    def cut(self) -> list[Track]:
+        """End every live track (a shot boundary, or the end of the data) and return them."""
+        ended, self._live = self._live, []
+        return ended
+
+
+def associate(known: F32, found: F32) -> NDArray[np.intp]:
+    """Return for each of the found boxes (n, 4) the row of the known box (m, 4) it continues, or −1."""
+    answer = np.full(len(found), -1, np.intp)
+    if len(known) == 0 or len(found) == 0:
+        return answer
+    cost = pair_cost(known, found)
+    rows, columns = linear_sum_assignment(cost)
+    for row, column in zip(rows, columns, strict=True):
+        if cost[row, column] < _FORBIDDEN:
+            answer[column] = row
+    return answer
+
+
+def pair_cost(known: F32, found: F32) -> NDArray[np.float64]:
+    """Return the (m, n) cost of continuing known boxes by found ones; 1e6 where it is not allowed."""
+    overlap = iou(known, found)
+    size_known, size_found = _sizes(known), _sizes(found)
+    mean_size = (size_known[:, None] + size_found[None, :]) / 2
+    offset = _centres(known)[:, None, :] - _centres(found)[None, :, :]
+    distance = np.hypot(offset[..., 0], offset[..., 1]) / mean_size
+    growth = np.abs(np.log(size_known[:, None] / size_found[None, :]))
+    allowed = ((overlap >= MIN_IOU) | (distance <= MAX_CENTRE_DISTANCE)) & (growth <= np.log(MAX_SIZE_RATIO))
+    return np.where(allowed, distance + growth + (1.0 - overlap), _FORBIDDEN)
+
+
+def iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the (m, n) intersection over union of two sets of boxes x0, y0, x1, y1."""
+    a, b = np.asarray(first, np.float64).reshape(-1, 4), np.asarray(second, np.float64).reshape(-1, 4)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inner = np.prod(np.clip(high - low, 0, None), axis=2)
+    area_a, area_b = _areas(a), _areas(b)
+    return inner / np.maximum(area_a[:, None] + area_b[None, :] - inner, 1e-9)
+
+
+def split_at(pts_ms: Sequence[int], boundaries_ms: Sequence[int]) -> list[slice]:
+    """Return the runs of rows of an ascending track between boundaries; a boundary belongs to what follows it."""
+    edges = np.searchsorted(np.asarray(pts_ms, np.int64), np.asarray(sorted(boundaries_ms), np.int64), side="left")
+    steps = sorted({0, *(int(edge) for edge in edges), len(pts_ms)})
+    return [slice(start, stop) for start, stop in pairwise(steps)]
+
+
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
+
+
+def _centres(boxes: F32) -> F32:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def _sizes(boxes: F32) -> F32:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0)
+    return np.sqrt(sides[:, 0] * sides[:, 1]).astype(np.float32)
