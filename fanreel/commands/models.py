@@ -1,6 +1,6 @@
 """`fanreel models`: build, pull, list and verify the networks."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
@@ -102,7 +102,7 @@ def _tell(report: PackReport) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Generator[None]:
     """Turn an error into one line and exit code 1."""
     try:
         yield
@@ -112,7 +112,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _bar() -> Iterator[Report]:
+def _bar() -> Generator[Report]:
     """Give a progress callback that draws one bar, on terminals only."""
     with Progress(
         TextColumn("models: {task.description}"),

@@ -35,7 +35,7 @@ def suppress(boxes: F32, scores: F32, max_overlap: float, max_contained: float =
     beats = np.triu((common > max_overlap * union) | (common > max_contained * smaller), k=1)
     kept: Mask = np.ones(len(order), bool)
     for _ in range(len(order)):
-        again = ~(beats & kept[:, None]).any(axis=0)
+        again: Mask = ~np.any(beats & kept[:, None], axis=0)
         if np.array_equal(again, kept):
             break
         kept = again

@@ -77,5 +77,5 @@ def aligning_matrices(faces: Faces) -> F64:
     """Return the (n, 2, 3) similarities onto the 150 px template; faces whose points coincide use their box."""
     turned = similarity_matrices(faces.points, ALIGNED_TEMPLATE)
     upright = square_matrices(square_boxes(faces.boxes, 1 + 2 * ALIGNED_PADDING), ALIGNED_SIDE_PX)
-    hollow = ~turned[:, :, :2].any(axis=(1, 2))
-    return np.where(hollow[:, None, None], upright, turned)
+    solid = np.any(turned[:, :, :2], axis=(1, 2), keepdims=True)
+    return np.where(solid, turned, upright)

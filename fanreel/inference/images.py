@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from fanreel.domain.faces import F32, Bgr
 
 F64 = NDArray[np.float64]
+C128 = NDArray[np.complex128]
+
+AS_COMPLEX: C128 = np.array([1, 1j])
+"""Turns columns x, y into x + iy: a similarity is then one complex factor and one complex shift."""
 
 AREA_AVERAGING_BELOW = 0.5
 """Scale under which bilinear sampling would skip source pixels: shrink by area averaging first."""
@@ -52,13 +56,15 @@ def similarity_matrices(points: F32, template: F64) -> F64:
 
     Closed form over complex numbers (Umeyama 1991 without reflection). Rows whose points coincide are all zero.
     """
-    source, target = tame(points) @ np.array([1, 1j]), template @ np.array([1, 1j])
-    source_mean, target_mean = source.mean(axis=1, keepdims=True), target.mean()
-    centred = source - source_mean
-    spread = np.sum(np.abs(centred) ** 2, axis=1)
-    solid = spread > template.shape[0] * LEAST_SPREAD_PX**2
-    turn = np.where(solid, (np.conj(centred) @ (target - target_mean)) / np.where(solid, spread, 1), 0)
-    shift = np.where(solid, target_mean - turn * source_mean[:, 0], 0)
+    seen, wanted = tame(points), template - template.mean(axis=0)
+    centre = seen.mean(axis=1)
+    source: C128 = (seen - centre[:, None]) @ AS_COMPLEX
+    target: C128 = wanted @ AS_COMPLEX
+    spread: F64 = np.sum(np.abs(source) ** 2, axis=1)
+    solid = spread > len(template) * LEAST_SPREAD_PX**2
+    turn: C128 = np.where(solid, np.conj(source) @ target / np.where(solid, spread, 1), 0)
+    middle: complex = complex(*template.mean(axis=0))
+    shift: C128 = np.where(solid, middle - turn * (centre @ AS_COMPLEX), 0)
     rows = np.stack([turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag], axis=1)
     return rows.reshape(-1, 2, 3)
 

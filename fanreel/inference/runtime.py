@@ -82,7 +82,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _session_options(options: RuntimeOptions) -> ort.SessionOptions:
+def _session_options(options: RuntimeOptions) -> Any:
     session = ort.SessionOptions()
     session.intra_op_num_threads = options.threads or usable_cores()
     session.inter_op_num_threads = 1

@@ -102,4 +102,5 @@ def _cut(boxes: F32, tiles: NDArray[np.int64], frame: Bgr) -> NDArray[np.bool_]:
     height, width = frame.shape[:2]
     low = (boxes[:, :2] <= tiles[:, :2] + BORDER_PX) & (tiles[:, :2] > 0)
     high = (boxes[:, 2:] >= tiles[:, 2:] - BORDER_PX) & (tiles[:, 2:] < np.array([width, height]))
-    return (low | high).any(axis=1)
+    cut: NDArray[np.bool_] = np.any(low | high, axis=1)
+    return cut

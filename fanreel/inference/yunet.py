@@ -100,7 +100,7 @@ def _merge(fine: Faces, coarse: Faces) -> Faces:
         area = areas(fine.boxes)
         covered = intersections(fine.boxes, coarse.boxes) > MAX_COVERED * area[:, None]
         part = covered & (area[:, None] < PART_AREA * areas(coarse.boxes)[None, :])
-        fine = fine.select(~part.any(axis=1))
+        fine = fine.select(np.flatnonzero(~np.any(part, axis=1)))
     both = Faces(
         np.concatenate([fine.boxes, coarse.boxes]),
         np.concatenate([fine.scores, coarse.scores]),
