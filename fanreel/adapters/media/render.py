@@ -1,0 +1,118 @@
+"""Renders a planned montage to its files: film, poster, captions, edit lists."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from fanreel.adapters import exports
+from fanreel.contracts import MontagePlan
+from fanreel.domain.montage import Poster, Timeline, choose_poster, output_rate, place_clips
+from fanreel.errors import InputRejected
+
+from .ffmpeg import ffmpeg_binary
+from .probe import probe
+from .render_check import check_montage
+from .render_graph import RenderSource, build_graph
+from .render_run import Progress, run_ffmpeg
+from .source import FileSource
+from .thumbnail import frame_jpeg
+
+__all__ = ["RenderSource", "Rendered", "render_montage"]
+
+log = structlog.get_logger()
+
+LEAST_TIMEOUT_S = 120.0
+"""Opening dozens of sources over a slow network takes its time whatever the montage's length."""
+TIMEOUT_PER_SECOND_S = 20.0
+"""Forty times the budget of DESIGN §11 (0.5 s a second): slower than that is stuck, not slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A finished montage: files by kind (mp4, jpg, vtt, edl, otio), true length and measured A/V offset."""
+
+    files: dict[str, Path]
+    duration_ms: int
+    av_offset_ms: float
+
+
+def render_montage(
+    plan: MontagePlan,
+    sources: Mapping[str, RenderSource],
+    work_dir: Path,
+    *,
+    progress: Progress | None = None,
+    poster: Poster | None = None,
+) -> Rendered:
+    """Render a plan into `work_dir`, as `<montageId>.<kind>`; all files appear, or none.
+
+    `sources` maps each video id of the plan. `progress` is called with 0..1. `poster` says which picture
+    stands for the montage (`choose_poster`); without it the best clip's middle does.
+
+    Raises InputRejected (`source_unreadable`: a source is missing or cannot be opened; `render_failed`: the
+    result is not what was planned), TransientFault (`render_failed`: too slow, killed, network), ContractBroken
+    (`montage_plan`).
+    """
+    missing = sorted({clip.video_id for clip in plan.clips} - set(sources))
+    if missing:
+        raise InputRejected("source_unreadable", "A source video of this montage is gone.", videos=missing)
+    rates = [sources[clip.video_id].media.frame_rate.fraction() for clip in plan.clips]
+    timeline = place_clips(plan, output_rate(rates))
+    work_dir.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix=f".{plan.montage_id}-", dir=work_dir) as folder:
+        made = Path(folder)
+        film = made / f"{plan.montage_id}.mp4"
+        run_ffmpeg(
+            build_graph(plan, timeline, sources, film, binary=ffmpeg_binary()),
+            log_file=made / "stderr",
+            timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * timeline.duration_ms / 1000,
+            length_ms=timeline.duration_ms,
+            progress=progress,
+        )
+        av_offset_ms = check_montage(film, timeline, (plan.width, plan.height))
+        beside = _write_beside(film, plan, timeline, sources, poster or choose_poster(plan))
+        files = {kind: _publish(path, work_dir) for kind, path in {**beside, "mp4": film}.items()}
+    seconds = time.perf_counter() - started
+    log.info(
+        "montage.rendered",
+        montage_id=plan.montage_id,
+        clips=len(plan.clips),
+        duration_ms=timeline.duration_ms,
+        av_offset_ms=av_offset_ms,
+        seconds=round(seconds, 2),
+    )
+    return Rendered(files, timeline.duration_ms, av_offset_ms)
+
+
+def _write_beside(
+    film: Path, plan: MontagePlan, timeline: Timeline, sources: Mapping[str, RenderSource], poster: Poster
+) -> dict[str, Path]:
+    lengths_ms = {video_id: source.media.duration_ms for video_id, source in sources.items()}
+    texts = {
+        "vtt": exports.webvtt(timeline),
+        "edl": exports.cmx_edl(timeline, plan.montage_id),
+        "otio": exports.otio_json(timeline, plan.montage_id, lengths_ms),
+    }
+    files = {kind: film.with_suffix(f".{kind}") for kind in (*texts, "jpg")}
+    for kind, text in texts.items():
+        files[kind].write_text(text, encoding="utf-8", newline="\n")
+    files["jpg"].write_bytes(_poster_jpeg(film, timeline, poster))
+    return files
+
+
+def _poster_jpeg(film: Path, timeline: Timeline, poster: Poster) -> bytes:
+    """Cut the poster out of the finished film: no second read of the source, the same look as the video."""
+    placed = timeline.clips[poster.clip_index]
+    at_ms = round(timeline.ms(placed.start_frame)) + poster.pts_ms - placed.clip.start_ms
+    source = FileSource(film)
+    return frame_jpeg(source, probe(source), min(max(at_ms, 0), timeline.duration_ms - 1))
+
+
+def _publish(path: Path, folder: Path) -> Path:
+    return Path(shutil.move(path, folder / path.name))

@@ -1,0 +1,20 @@
+"""A fan's montage: which moments, in which order, on which frames. Pure; rendering is an adapter's work."""
+
+from .moments import Moment, find_moments
+from .plan import plan_montage
+from .poster import Poster, choose_poster
+from .style import MontageStyle
+from .timeline import PlacedClip, Timeline, output_rate, place_clips
+
+__all__ = [
+    "Moment",
+    "MontageStyle",
+    "PlacedClip",
+    "Poster",
+    "Timeline",
+    "choose_poster",
+    "find_moments",
+    "output_rate",
+    "place_clips",
+    "plan_montage",
+]
