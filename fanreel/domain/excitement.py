@@ -22,7 +22,7 @@ MOUTH_WIDE = 0.6
 """Gap over width of the inner lips of a mouth wide open in a cheer; speech stays below about half of it."""
 
 SMOOTHING_MS = 600
-"""Half width of the triangular window: three samples either side at 5 fps; longer than a blink, not than a cheer."""
+"""Half width of the triangular window, three samples at 5 fps: longer than a blink, shorter than a cheer."""
 
 USUAL_LEVEL = 0.20
 USUAL_LEVEL_WORTH = 10

@@ -1,4 +1,4 @@
-"""The merge: what the workers saw of segments → what the video shows. Pure; in any order, however often repeated."""
+"""The merge: what workers saw of segments → what the video shows. Pure; in any order, however often repeated."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From raw measures of segments to the programme's time line: what is missing, where shots are, how loud it was."""
+"""From raw measures of segments to the programme's time line: what is missing, the shots, the loudness."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ MAX_MISSED_SAMPLES = 2
 
 MIN_IOU = 0.25
 MAX_CENTRE_DISTANCE = 0.75
-"""In mean face sizes. Neighbours in a crowd sit a face or more apart; at 5 fps a celebrating fan moves up to ~.7."""
+"""In mean face sizes. Neighbours in a crowd sit a face apart; at 5 fps a celebrating fan moves up to ~.7."""
 
 MAX_SIZE_RATIO = 1.7
 """Between two looks a face grows or shrinks by a zoom, not by a factor."""
@@ -136,7 +136,7 @@ def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _centres(boxes: F32) -> F32:
-    return (boxes[:, :2] + boxes[:, 2:]) / 2
+    return ((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.float32)
 
 
 def _sizes(boxes: F32) -> F32:
