@@ -1,0 +1,53 @@
+"""What the stages of the vision pipeline have in common."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import ClassVar, Protocol
+
+from fanreel.domain.faces import Bgr
+
+
+class PipelineFrame(Protocol):
+    """A decoded frame as stages see it; pictures are made when asked for and must not be written to."""
+
+    @property
+    def pts_ms(self) -> int:
+        """Milliseconds from the video's first presented frame."""
+        ...
+
+    def bgr(self) -> Bgr:
+        """Return the picture at displayed size."""
+        ...
+
+    def small(self, width: int) -> Bgr:
+        """Return the picture at most `width` pixels wide."""
+        ...
+
+
+class FrameStage(ABC):
+    """A stage fed frames in order of time, one segment through; its own methods give the result afterwards."""
+
+    name: ClassVar[str]
+    """Key of the stage in the `seconds` of a result."""
+
+    @abstractmethod
+    def process_frame(self, frame: PipelineFrame) -> None:
+        """Take in the next frame."""
+
+
+class StageClock:
+    """Wall seconds spent per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Generator[None]:
+        """Add the time of the block to the stage's total."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
