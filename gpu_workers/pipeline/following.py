@@ -1,0 +1,103 @@
+"""Looks become tracks: one face followed inside one shot, with its best pictures kept and nothing else."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fanreel.domain.templates import BEST_FACES, choose_faces
+from fanreel.domain.tracks import Track, Tracker
+from fanreel.inference.chips import FaceChips
+
+from .faces import Look
+
+
+@dataclass(slots=True)
+class FaceSighting:
+    """One good face of a track: row of its track, and its pictures until they are no longer needed."""
+
+    row: int
+    pts_ms: int
+    quality: float
+    sharpness: float
+    height_px: float
+    chips: FaceChips
+
+
+@dataclass(slots=True)
+class FollowedTrack:
+    """A track, the quality of each of its sightings, and its best faces so far."""
+
+    track: Track
+    quality: list[float] = field(default_factory=list[float])
+    best: list[FaceSighting] = field(default_factory=list[FaceSighting])
+
+    def keep(self, sighting: FaceSighting) -> None:
+        """Add a face and forget the worst beyond what will be embedded."""
+        self.best.append(sighting)
+        if len(self.best) > BEST_FACES:
+            rows = choose_faces(np.array([s.pts_ms for s in self.best]), np.array([s.quality for s in self.best]))
+            self.best = [self.best[row] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What following one look led to: good faces with their tracks, and the tracks that ended."""
+
+    seen: tuple[tuple[FollowedTrack, FaceSighting], ...]
+    ended: tuple[FollowedTrack, ...]
+
+
+class FollowStage:
+    """Follows faces a little behind the decoder, so that every cut is known before a track could cross it."""
+
+    def __init__(self) -> None:
+        self._tracker = Tracker()
+        self._followed: dict[int, FollowedTrack] = {}
+        self._waiting: deque[Look] = deque()
+        self._last_pts_ms = -1
+
+    def add(self, look: Look) -> None:
+        """Take in a look, in order of time."""
+        self._waiting.append(look)
+
+    def steps(self, cuts_ms: Sequence[int], known_until_ms: int) -> list[Step]:
+        """Follow all waiting looks before `known_until_ms`, up to which `cuts_ms` is complete."""
+        steps: list[Step] = []
+        while self._waiting and self._waiting[0].pts_ms < known_until_ms:
+            steps.append(self._step(self._waiting.popleft(), cuts_ms))
+        return steps
+
+    def finish(self) -> Step:
+        """End every track: there is nothing more to see."""
+        return Step((), self._take(self._tracker.cut()))
+
+    def _step(self, look: Look, cuts_ms: Sequence[int]) -> Step:
+        ended: list[Track] = []
+        if any(self._last_pts_ms < cut <= look.pts_ms for cut in cuts_ms):
+            ended.extend(self._tracker.cut())
+        self._last_pts_ms = look.pts_ms
+        owners, missed = self._tracker.step(look.sample, look.pts_ms, look.boxes.astype(np.float32), look.scores)
+        ended.extend(missed)
+        for row, owner in enumerate(owners):
+            self._followed.setdefault(owner.track_id, FollowedTrack(owner)).quality.append(
+                float(look.quality[row])
+            )
+        seen: list[tuple[FollowedTrack, FaceSighting]] = []
+        for chip, row in enumerate(look.chip_rows.tolist()):
+            followed = self._followed[owners[row].track_id]
+            sighting = FaceSighting(
+                row=len(followed.track) - 1,
+                pts_ms=look.pts_ms,
+                quality=float(look.quality[row]),
+                sharpness=float(look.sharpness[row]),
+                height_px=float(look.boxes[row, 3] - look.boxes[row, 1]),
+                chips=look.chips.select(np.array([chip])),
+            )
+            followed.keep(sighting)
+            seen.append((followed, sighting))
+        return Step(tuple(seen), self._take(ended))
+
+    def _take(self, tracks: list[Track]) -> tuple[FollowedTrack, ...]:
+        return tuple(self._followed.pop(track.track_id) for track in tracks)

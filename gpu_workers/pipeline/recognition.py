@@ -1,0 +1,140 @@
+"""Good faces → templates and apparent attributes, many faces to a batch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fanreel.contracts import EmbeddedFaces, TrackResult, Vectors
+from fanreel.domain.faces import F32
+from fanreel.inference.attributes import EXPRESSIONS
+from fanreel.inference.chips import FaceChips
+from fanreel.inference.networks import Networks
+
+from .base import StageClock
+from .following import FaceSighting, FollowedTrack, Step
+
+BATCH_FACES = 16
+"""Faces that wait for each other. More gain nothing on a CPU (reference/models.md, speed) and hold memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Apparent attributes of one face."""
+
+    female_probability: float
+    age_years: float
+    expression: str
+    valence: float
+    arousal: float
+    mouth_open: float
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one track: readings by row, and the vectors of its best faces once it has ended."""
+
+    followed: FollowedTrack
+    readings: dict[int, Reading] = field(default_factory=dict[int, Reading])
+    vectors: list[F32] = field(default_factory=list[F32])
+
+
+class RecognitionStage:
+    """Measures every good face once and embeds the best ones of every track that has ended."""
+
+    def __init__(self, networks: Networks, clock: StageClock) -> None:
+        self._networks = networks
+        self._clock = clock
+        self._tracks: dict[int, _Known] = {}
+        self._unread: list[tuple[_Known, FaceSighting]] = []
+        self._unembedded: list[tuple[_Known, FaceSighting]] = []
+        self.faces_embedded = 0
+
+    def take(self, step: Step) -> None:
+        """Take in what following led to; raises ModelFault."""
+        for followed, sighting in step.seen:
+            self._unread.append((self._known(followed), sighting))
+        for followed in step.ended:
+            known = self._known(followed)
+            self._unembedded.extend((known, sighting) for sighting in followed.best)
+        self._run(BATCH_FACES)
+
+    def results(self) -> tuple[TrackResult, ...]:
+        """Finish what waits and return every track, numbered in order of (start, x); raises ModelFault."""
+        self._run(1)
+        ordered = sorted(
+            self._tracks.values(), key=lambda k: (k.followed.track.pts_ms[0], *k.followed.track.boxes[0].tolist())
+        )
+        return tuple(_result(index, known) for index, known in enumerate(ordered))
+
+    def _known(self, followed: FollowedTrack) -> _Known:
+        return self._tracks.setdefault(followed.track.track_id, _Known(followed))
+
+    def _run(self, at_least: int) -> None:
+        embedding = len(self._unembedded) >= at_least
+        # Embedding lets go of the pictures, so whatever waits to be read comes first.
+        while len(self._unread) >= (1 if embedding else at_least):
+            part, self._unread = self._unread[:BATCH_FACES], self._unread[BATCH_FACES:]
+            self._read(part)
+        while len(self._unembedded) >= at_least:
+            part, self._unembedded = self._unembedded[:BATCH_FACES], self._unembedded[BATCH_FACES:]
+            self._embed(part)
+
+    def _read(self, part: list[tuple[_Known, FaceSighting]]) -> None:
+        with self._clock.measure("attributes"):
+            batch = self._networks.attributes.measure(FaceChips.concatenate([s.chips for _, s in part]))
+        for index, (known, sighting) in enumerate(part):
+            known.readings[sighting.row] = Reading(
+                female_probability=float(batch.female_probability[index]),
+                age_years=float(batch.age_years[index]),
+                expression=EXPRESSIONS[int(batch.expression[index].argmax())],
+                valence=float(batch.valence[index]),
+                arousal=float(batch.arousal[index]),
+                mouth_open=float(batch.mouth_open[index]),
+            )
+
+    def _embed(self, part: list[tuple[_Known, FaceSighting]]) -> None:
+        with self._clock.measure("embed"):
+            vectors = self._networks.embedder.embed(FaceChips.concatenate([s.chips for _, s in part]))
+        self.faces_embedded += len(part)
+        for (known, sighting), vector in zip(part, vectors, strict=True):
+            known.vectors.append(vector)
+            sighting.chips = FaceChips.none()
+
+
+def _result(track_id: int, known: _Known) -> TrackResult:
+    track = known.followed.track
+    rows = sorted(known.readings)
+    readings = [known.readings[row] for row in rows]
+    everywhere = np.arange(len(track))
+
+    def between(values: list[float]) -> tuple[float, ...]:
+        """Sightings too poor to be read take the course between their neighbours."""
+        return tuple(round(v, 4) for v in np.interp(everywhere, rows, values).tolist()) if rows else ()
+
+    nearest = [min(rows, key=lambda row: (abs(row - at), row)) for at in everywhere.tolist()] if rows else []
+    return TrackResult(
+        track_id=track_id,
+        pts_ms=tuple(track.pts_ms),
+        boxes=tuple((int(b[0]), int(b[1]), int(b[2]), int(b[3])) for b in track.boxes),
+        scores=tuple(round(score, 4) for score in track.scores),
+        quality=tuple(round(quality, 4) for quality in known.followed.quality),
+        valence=between([reading.valence for reading in readings]),
+        arousal=between([reading.arousal for reading in readings]),
+        mouth_open=between([reading.mouth_open for reading in readings]),
+        expression=tuple(known.readings[row].expression for row in nearest),
+        embedded=_embedded(known) if known.vectors else None,
+    )
+
+
+def _embedded(known: _Known) -> EmbeddedFaces:
+    best = known.followed.best
+    readings = [known.readings[sighting.row] for sighting in best]
+    return EmbeddedFaces(
+        pts_ms=tuple(sighting.pts_ms for sighting in best),
+        quality=tuple(round(sighting.quality, 4) for sighting in best),
+        sharpness=tuple(round(sighting.sharpness, 4) for sighting in best),
+        height_px=tuple(sighting.height_px for sighting in best),
+        female_probability=tuple(round(reading.female_probability, 4) for reading in readings),
+        age_years=tuple(round(reading.age_years, 2) for reading in readings),
+        vectors=Vectors.pack(np.stack(known.vectors), "float16"),
+    )

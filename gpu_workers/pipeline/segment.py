@@ -1,0 +1,94 @@
+"""One segment through every stage."""
+
+from collections.abc import Callable
+
+import structlog
+
+from fanreel.adapters.media.source import MediaSource
+from fanreel.contracts import MediaInfo, Segment, SegmentResult
+from fanreel.inference.networks import Networks
+from fanreel.settings import Settings
+
+from .base import StageClock
+from .decoding import DecodeThread
+from .faces import FaceStage
+from .following import FollowStage
+from .picture import PictureStage
+from .recognition import RecognitionStage
+
+log = structlog.get_logger()
+
+_ALL = 1 << 62
+
+Progress = Callable[[int], None]
+"""Called with the pts_ms that has been looked at."""
+
+
+def analyze_segment(
+    source: MediaSource,
+    media: MediaInfo,
+    segment: Segment,
+    networks: Networks,
+    settings: Settings,
+    *,
+    video_id: str,
+    attempt: int = 1,
+    progress: Progress | None = None,
+) -> SegmentResult:
+    """Return what one segment of a video shows.
+
+    Decoding and shots run in a thread of their own; detection, following and recognition here, faces of many
+    frames sharing a batch. Memory does not grow with the segment: only the best faces of live tracks keep their
+    pictures.
+    Raises InputRejected or TransientFault for the source, ModelFault for a network.
+    """
+    clock = StageClock()
+    faces, picture, follow = FaceStage(networks, clock), PictureStage(), FollowStage()
+    recognition = RecognitionStage(networks, clock)
+    with clock.measure("total"):
+        with DecodeThread(source, media, segment, settings.sample_fps, clock) as decoding:
+            for sampled in decoding:
+                with clock.measure(picture.name):
+                    picture.process_frame(sampled.frame)
+                faces.process_frame(sampled.frame)
+                for look in faces.take_looks():
+                    follow.add(look)
+                for step in follow.steps(sampled.cuts_ms, sampled.known_until_ms):
+                    recognition.take(step)
+                if progress is not None:
+                    progress(sampled.frame.pts_ms)
+        for step in follow.steps(decoding.shots.cuts_ms(segment.start_ms, segment.decode_end_ms), _ALL):
+            recognition.take(step)
+        recognition.take(follow.finish())
+        tracks = recognition.results()
+    log.info(
+        "segment.analyzed",
+        video_id=video_id,
+        segment=segment.segment_id,
+        attempt=attempt,
+        frames=decoding.stats.frames_decoded,
+        looks=faces.looks_taken,
+        faces=faces.detections,
+        embedded=recognition.faces_embedded,
+        tracks=len(tracks),
+        seconds=round(clock.seconds["total"], 2),
+    )
+    return SegmentResult(
+        video_id=video_id,
+        segment_id=segment.segment_id,
+        attempt=attempt,
+        start_ms=segment.start_ms,
+        end_ms=segment.end_ms,
+        model_contract=networks.model_contract,
+        detector=networks.detector.name,
+        frame_width=media.width,
+        frame_height=media.height,
+        frames_decoded=decoding.stats.frames_decoded,
+        frames_sampled=faces.looks_taken,
+        frames_corrupt=decoding.stats.frames_corrupt,
+        last_pts_ms=decoding.stats.last_pts_ms,
+        cuts_ms=decoding.shots.cuts_ms(segment.owned_from_ms, segment.owned_to_ms),
+        tracks=tracks,
+        picture=picture.measures(),
+        seconds={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
+    )
