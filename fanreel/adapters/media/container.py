@@ -36,7 +36,8 @@ Decoded = Any  # av.VideoFrame or av.AudioFrame, by the stream's kind
 class PacketFaults:
     """How many packets could not be read or decoded.
 
-    `lost_at_end`: the decoder failed while being emptied, where PyAV cannot go on receiving; frames it still held are lost.
+    `lost_at_end`: the decoder failed while being emptied, where PyAV cannot go on receiving; the frames it still
+    held are lost.
     """
 
     count: int = 0
@@ -58,8 +59,8 @@ class ReadBudget:
 def opened(source: MediaSource, budget: ReadBudget | None = None) -> Generator[InputContainer]:
     """Open a source as a container and close both afterwards.
 
-    Raises InputRejected `empty_file` or `not_a_video`, and ReadBudgetSpent once the budget (its owner may change it
-    at any time) is used up.
+    Raises InputRejected `empty_file` or `not_a_video`, and ReadBudgetSpent once the budget (its owner may change
+    it at any time) is used up.
     """
     with source.open() as file:
         if file.seek(0, 2) == 0:

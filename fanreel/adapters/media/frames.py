@@ -1,8 +1,8 @@
 """Frames of a time range, by true PTS, each exactly once."""
 
 from collections.abc import Generator, Iterator
-from itertools import chain
 from dataclasses import dataclass
+from itertools import chain
 
 import av
 from av.codec.context import ThreadType
@@ -98,7 +98,7 @@ def _count(stats: DecodeStats, frame: Frame) -> None:
 def _pass(
     source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int, faults: PacketFaults, threads: ThreadType
 ) -> Iterator[Frame]:
-    """Decode the range once. `threads` SLICE reports a broken packet at once, AUTO (frames side by side) is faster."""
+    """Decode the range once. SLICE threads report a broken packet at once; AUTO (frame by frame) is faster."""
     with opened(source) as container:
         pictures = _sought(container, _video(container, media, threads), media, start_ms, faults)
         if pictures is not None:

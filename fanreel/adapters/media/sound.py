@@ -1,0 +1,187 @@
+"""How loud a video is, second by second, on the video's own clock."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.stream import Stream
+from numpy.typing import NDArray
+from scipy.signal import sosfilt
+
+from fanreel.contracts.media import MediaInfo
+
+from .container import PacketFaults, decoded, only, opened, packets, stamp, to_ms, to_pts
+from .source import MediaSource
+
+F64 = NDArray[np.float64]
+
+RATE = 48_000
+"""Samples per second the sound is measured at: the rate BS.1770 gives its filter for."""
+SILENCE_DB = -120.0
+RUN_UP_MS = 1_000
+"""Decoded before the range so that codec and filter have settled; the result does not depend on the cut."""
+RUN_OUT_MS = 200
+"""Read after the range: decoders hold a packet or two back."""
+SEEK_BACK_MS = (0, 10_000)
+JUMP_SAMPLES = RATE // 20
+"""A time stamp this far (50 ms) from where the sound has got to is a gap or an overlap; less is rounding."""
+MAX_BROKEN_SHARE = 0.1
+"""Share of undecodable packets above which the values are marked as not to be trusted."""
+K_OFFSET_DB = -0.691
+"""Takes out the filter's gain at 1 kHz, so that a 1 kHz tone reads as its RMS level (ITU-R BS.1770-4 eq. 2)."""
+K_WEIGHTING: F64 = np.array(
+    [
+        [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585],
+        [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621],
+    ]
+)
+"""ITU-R BS.1770-4 tables 1 and 2: the head's shelf and the low-frequency high-pass, at 48 kHz."""
+
+
+def measure_loudness(
+    source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int
+) -> tuple[tuple[int, ...], tuple[float, ...], str | None]:
+    """Measure the K-weighted RMS level of every whole second that begins in [start_ms, end_ms).
+
+    Returns (second_ms, loudness_db, reason). Levels are dBFS with -120 for silence or missing sound: the mean
+    power over the channels (without LFE), so stereo with the same sound on both sides reads as mono does. The
+    last second counts as far as there is sound. Reason `no_audio`: no stream (both tuples are empty);
+    `audio_undecodable`: less than 90 % of the packets in the range could be decoded (levels are what there is).
+    """
+    if not media.audio:
+        return (), (), "no_audio"
+    first = -(-start_ms // 1000)
+    last = -(-min(end_ms, media.duration_ms) // 1000)
+    if last <= first:
+        return (), (), None
+    seconds = tuple(1000 * second for second in range(first, last))
+    if media.audio[0].start_ms >= last * 1000:
+        return seconds, (SILENCE_DB,) * len(seconds), None
+    energy = _Energy(media, first, last)
+    faults = PacketFaults()
+    count = 0
+    for stream, packet in _packets(source, media, first * 1000, last * 1000, faults):
+        count += 1
+        for frame in decoded(stream, packet, faults):
+            energy.add(frame)
+    energy.finish()
+    undecodable = count > 0 and (not energy.heard or faults.count > MAX_BROKEN_SHARE * count)
+    return seconds, energy.levels(), "audio_undecodable" if undecodable else None
+
+
+def _packets(
+    source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int, faults: PacketFaults
+) -> Iterator[tuple[Stream, Any]]:
+    """Yield (stream, packet) of the first audio stream from before start_ms to just after end_ms."""
+    earliest_ms = media.audio[0].start_ms
+    for back_ms in (*SEEK_BACK_MS, None):
+        from_start = back_ms is None or start_ms - RUN_UP_MS - back_ms <= earliest_ms
+        with opened(source) as container:
+            stream = container.streams[media.audio[0].index]
+            only(container, stream)
+            if not from_start:
+                try:
+                    target = to_pts(media, start_ms - RUN_UP_MS - (back_ms or 0), stream.time_base)
+                    container.seek(target, stream=stream, backward=True)
+                except av.FFmpegError:
+                    continue
+            faults.count = 0
+            begun = from_start
+            for packet in packets(container, stream, faults):
+                at = None if packet is None else stamp(packet)
+                at_ms = None if at is None else to_ms(media, at, stream.time_base)
+                if at_ms is not None and at_ms >= end_ms + RUN_OUT_MS:
+                    break
+                if not begun and (at_ms is None or at_ms > start_ms):
+                    break
+                begun = True
+                yield stream, packet
+            if begun:
+                return
+
+
+class _Energy:
+    """Sums K-weighted power into seconds [first, last) of the video's clock."""
+
+    def __init__(self, media: MediaInfo, first: int, last: int) -> None:
+        self.heard = False
+        self._origin = media.origin_pts * media.time_base.fraction()
+        self._first = first
+        self._sum: F64 = np.zeros(last - first)
+        self._samples: F64 = np.zeros(last - first)
+        self._run: _Run | None = None
+        self._covered = first * RATE
+        """Sample up to which sound has been counted: what overlaps it is not counted twice."""
+
+    def add(self, frame: AudioFrame) -> None:
+        """Take in a decoded frame; a jump in time or another channel layout begins a new run."""
+        self.heard = True
+        at = stamp(frame)
+        place = None if at is None else round((at * frame.time_base - self._origin) * RATE)
+        run = self._run
+        if run is None or run.layout != frame.layout.name or run.rate != frame.sample_rate or run.jumps_to(place):
+            self.finish()
+            run = self._run = _Run(frame, place if place is not None else self._covered)
+        run.taken += Fraction(frame.samples * RATE, frame.sample_rate)
+        self._count(run, run.resampler.resample(frame))
+
+    def finish(self) -> None:
+        """Take what the resampler still holds."""
+        if self._run is not None:
+            self._count(self._run, self._run.resampler.resample(None))
+            self._run = None
+
+    def _count(self, run: "_Run", pieces: Sequence[AudioFrame]) -> None:
+        for piece in pieces:
+            begin, power = run.weighted(piece)
+            skip = max(0, self._covered - begin)
+            begin, power = begin + skip, power[skip:]
+            end = begin + len(power)
+            self._covered = max(self._covered, end)
+            while begin < end:
+                second = begin // RATE - self._first
+                stop = min(end, (begin // RATE + 1) * RATE)
+                if 0 <= second < len(self._sum):
+                    self._sum[second] += power[: stop - begin].sum()
+                    self._samples[second] += stop - begin
+                begin, power = stop, power[stop - begin :]
+
+    def levels(self) -> tuple[float, ...]:
+        """Return dBFS per second. Missing sound counts as silence, except after the end of the last second's."""
+        length = np.full(len(self._sum), float(RATE))
+        length[-1] = max(self._samples[-1], 1.0)
+        with np.errstate(divide="ignore"):
+            level = 10 * np.log10(self._sum / length) + K_OFFSET_DB
+        return tuple(round(float(value), 2) for value in np.maximum(level, SILENCE_DB))
+
+
+class _Run:
+    """A stretch of sound without a gap and with one layout: resampler and filter state."""
+
+    def __init__(self, frame: AudioFrame, place: int) -> None:
+        self.layout = frame.layout.name
+        self.rate = frame.sample_rate
+        self.resampler = AudioResampler(format="fltp", layout=frame.layout, rate=RATE)
+        self.taken = Fraction(0)
+        self._begin = place
+        self._given = 0
+        weights = np.array([0.0 if channel.name == "LFE" else 1.0 for channel in frame.layout.channels])
+        self._weights: F64 = weights / max(weights.sum(), 1.0)
+        self._state: F64 = np.zeros((len(K_WEIGHTING), len(weights), 2))
+
+    def jumps_to(self, place: int | None) -> bool:
+        """Tell whether a frame at this sample does not follow what was taken in."""
+        return place is not None and abs(place - self._begin - self.taken) > JUMP_SAMPLES
+
+    def weighted(self, piece: AudioFrame) -> tuple[int, F64]:
+        """Return the first sample's place and the power of each sample, mean over the channels."""
+        samples = np.nan_to_num(piece.to_ndarray().astype(np.float64))
+        filtered, state = sosfilt(K_WEIGHTING, samples, axis=-1, zi=self._state)
+        self._state = cast(F64, state)
+        begin = self._begin + self._given
+        self._given += samples.shape[1]
+        return begin, self._weights @ np.square(cast(F64, filtered))
