@@ -1,0 +1,214 @@
+"""One run of the main job against a stack: upload, watch until everything has ended, fetch the results."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    TERMINAL_VIDEO_STATUSES,
+    AppearanceDocument,
+    FanDocument,
+    MatchDocument,
+    MontageDocument,
+    VideoDocument,
+)
+from fanreel.domain import naming
+from fanreel.errors import TransientFault
+from fanreel.report import RunDocuments
+
+from .api import Api
+from .inputs import FanInput, Inputs
+
+POLL_SECONDS = 0.5
+STALL_SECONDS = 30 * 60.0
+"""Longer than a segment's own time-out and retry take, so that the flow's own answer comes first."""
+RETRY_SEEN_SECONDS = 60.0
+"""Time the host gets to notice a failed video that was uploaded again."""
+FAULTS_BORNE = 60
+"""Polls that may fail in a row (a host being restarted) before the run gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the API said last. videos by video id, fans by fan id; missing while nothing is known."""
+
+    videos: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    fans: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    rendering: frozenset[str] = frozenset()
+    """Fans with a montage that is still being rendered."""
+
+    def video_done(self, video_id: str) -> bool:
+        """Whether nothing more will happen to a video."""
+        return self.videos.get(video_id, {}).get("status") in TERMINAL_VIDEO_STATUSES
+
+    def fan_done(self, fan: FanInput) -> bool:
+        """Whether all selfies of a fan are judged and everything found by them is published."""
+        known = self.fans.get(fan.fan_id, {})
+        judged = {str(each["file"]) for each in known.get("selfies", ())}
+        enrolled = judged >= {name for name, _ in fan.selfies} and not known.get("searching", True)
+        return enrolled and fan.fan_id not in self.rendering
+
+
+class Job:
+    """A run: `upload`, then `wait`, then `download`."""
+
+    def __init__(self, inputs: Inputs, services: Services, api: Api) -> None:
+        self.inputs = inputs
+        self._services = services
+        self._settings = services.settings
+        self._api = api
+        self._retried: dict[str, float] = {}
+        """Videos that had failed before and were uploaded again, and when: their old state means nothing yet."""
+
+    def upload(self, tell: Callable[[str], None]) -> None:
+        """Register fans (with consent), then upload selfies and broadcasts straight to storage.
+
+        What is already there with the same content is left alone. Calls `tell` with one line per upload.
+        """
+        settings = self._settings
+        for fan in self.inputs.fans:
+            self._api.create_fan(fan.fan_id, [self.inputs.event])
+            for name, path in fan.selfies:
+                blob = f"{fan.fan_id}/{name}"
+                if not self._same_blob(settings.container_selfies, blob, path):
+                    self._services.blobs.upload_file(settings.container_selfies, blob, path)
+        tell(f"{len(self.inputs.fans)} fans, {sum(len(fan.selfies) for fan in self.inputs.fans)} selfies uploaded")
+        for video in self.inputs.videos:
+            known = self._api.video(video.video_id)
+            if known is not None and known["status"] != "failed":
+                tell(f"{video.path}: already in this stack, not uploaded again")
+                continue
+            if known is not None:
+                self._retried[video.video_id] = time.monotonic()
+            blob = f"{self.inputs.event}/{video.name}"
+            self._services.blobs.upload_file(settings.container_videos, blob, video.path)
+            tell(f"{video.path}: uploaded")
+
+    def wait(self, show: Callable[[State], None], check: Callable[[], None]) -> State:
+        """Poll until every video has ended, every fan is enrolled and searched, and no montage is being rendered.
+
+        `show` gets every new state; `check` may raise when a part of the stack has died. Raises `TransientFault`
+        (`run_stalled`) when nothing moves for half an hour.
+        """
+        state, moved, faults = State(), time.monotonic(), 0
+        while True:
+            check()
+            try:
+                seen = self._look()
+            except TransientFault:
+                faults += 1
+                if faults > FAULTS_BORNE:
+                    raise
+                time.sleep(POLL_SECONDS)
+                continue
+            faults = 0
+            if seen != state:
+                state, moved = seen, time.monotonic()
+            show(state)
+            if self._done(state):
+                return state
+            if time.monotonic() - moved > STALL_SECONDS:
+                raise TransientFault("run_stalled", f"nothing has moved for {STALL_SECONDS / 60:.0f} minutes")
+            time.sleep(POLL_SECONDS)
+
+    def download(self, out: Path) -> RunDocuments:
+        """Fetch the documents and every ready montage with what lies beside it, as `<out>/<fanId>.<kind>`.
+
+        What an earlier run left under a fan's name goes first: who gets nothing now must not keep an old file.
+        """
+        out.mkdir(parents=True, exist_ok=True)
+        documents = self._services.documents
+        wanted = {video.video_id for video in self.inputs.videos}
+        fans: list[FanDocument] = []
+        matches: dict[str, tuple[MatchDocument, ...]] = {}
+        montages: dict[str, MontageDocument] = {}
+        files: dict[str, dict[str, Path]] = {}
+        for fan in self.inputs.fans:
+            found = documents.get(FanDocument, fan.fan_id, fan.fan_id)
+            if found is not None:
+                fans.append(found)
+            own = documents.query(MatchDocument, "", {}, partition=fan.fan_id)
+            matches[fan.fan_id] = tuple(match for match in own if match.video_id in wanted)
+            montage = documents.get(MontageDocument, naming.montage_document_id(self.inputs.event), fan.fan_id)
+            _forget_files(out, fan.fan_id)
+            if montage is not None and montage.status == "ready":
+                montages[fan.fan_id] = montage
+                files[fan.fan_id] = self._fetch(montage, out)
+        videos = [documents.get(VideoDocument, video.video_id, video.video_id) for video in self.inputs.videos]
+        return RunDocuments(
+            videos=[video for video in videos if video is not None],
+            fans=fans,
+            matches=matches,
+            montages=montages,
+            appearances={
+                video_id: tuple(documents.query(AppearanceDocument, "", {}, partition=video_id))
+                for video_id in sorted(wanted)
+            },
+            files=files,
+        )
+
+    def failed_montages(self) -> dict[str, str]:
+        """Fans whose montage could not be made, with the reason."""
+        found: dict[str, str] = {}
+        for fan in self.inputs.fans:
+            for montage in self._api.montages(fan.fan_id):
+                if montage["status"] == "failed" and montage["eventId"] == self.inputs.event:
+                    found[fan.fan_id] = str(montage.get("reason") or "unknown")
+        return found
+
+    def _look(self) -> State:
+        videos = {video.video_id: self._video(video.video_id) for video in self.inputs.videos}
+        fans = {fan.fan_id: self._api.fan(fan.fan_id) for fan in self.inputs.fans}
+        state = State(
+            {key: value for key, value in videos.items() if value is not None},
+            {key: value for key, value in fans.items() if value is not None},
+        )
+        if not self._done(state):
+            return state
+        # Asked last, once it could be the only thing left: one request per fan.
+        rendering = {
+            fan.fan_id
+            for fan in self.inputs.fans
+            if any(montage["status"] == "rendering" for montage in self._api.montages(fan.fan_id))
+        }
+        return State(state.videos, state.fans, frozenset(rendering))
+
+    def _video(self, video_id: str) -> dict[str, Any] | None:
+        video = self._api.video(video_id)
+        uploaded = self._retried.get(video_id)
+        if video is None or uploaded is None:
+            return video
+        if video["status"] == "failed" and time.monotonic() - uploaded < RETRY_SEEN_SECONDS:
+            return None
+        del self._retried[video_id]
+        return video
+
+    def _done(self, state: State) -> bool:
+        return all(state.video_done(video.video_id) for video in self.inputs.videos) and all(
+            state.fan_done(fan) for fan in self.inputs.fans
+        )
+
+    def _same_blob(self, container: str, blob: str, path: Path) -> bool:
+        if not self._services.blobs.exists(container, blob):
+            return False
+        return self._services.blobs.client(container, blob).download_blob().readall() == path.read_bytes()
+
+    def _fetch(self, montage: MontageDocument, out: Path) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        for kind, blob in sorted(montage.files.items()):
+            target = out / f"{montage.fan_id}.{kind}"
+            partial = target.with_name(f".{target.name}.part")
+            stored = self._services.blobs.client(self._settings.container_montages, blob).download_blob()
+            with partial.open("wb") as file:
+                stored.readinto(file)
+            partial.replace(target)
+            files[kind] = target
+        return files
+
+
+def _forget_files(out: Path, fan_id: str) -> None:
+    for kind in ("mp4", "edl", "otio", "jpg", "vtt"):
+        (out / f"{fan_id}.{kind}").unlink(missing_ok=True)
