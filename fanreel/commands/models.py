@@ -56,9 +56,10 @@ def pull(
 @app.command(name="list")
 def list_models() -> None:
     """Show every network of the catalogue: where it comes from, its licences, whether it is here."""
-    table = Table(
-        "network", "pack", "role", "MB", "code licence", "weights licence", "checksum", "state", box=None
-    )
+    table = Table(box=None)
+    for name in ("network", "pack", "role", "MB", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("licence of code; of weights", overflow="fold")
     with _told():
         for state in packs.states(get_settings()):
             table.add_row(*_row(state))
@@ -88,9 +89,9 @@ def _remedy(entry: Entry) -> str:
 def _row(state: State) -> tuple[str, ...]:
     entry = state.entry
     weights = entry.licence_weights if entry.commercial else f"[red]{entry.licence_weights}[/red]"
-    checksum = "pinned on first use" if entry.pinned_on_first_use else entry.sha256[:12]
     size = f"{entry.bytes / 1e6:.1f}" if entry.bytes else "?"
-    return (entry.id, entry.pack, entry.role, size, entry.licence_code, weights, checksum, state.state)
+    where = f"{state.state}, pinned on first use" if entry.pinned_on_first_use else state.state
+    return (entry.id, entry.pack, entry.role, size, where, f"{entry.licence_code}; {weights}")
 
 
 def _tell(report: PackReport) -> None:

@@ -87,6 +87,6 @@ def head_pose(points: F32) -> HeadPose:
     right, down = axes[:, 0], axes[:, 1]
     yaw = np.arcsin(np.clip(right[:, 2], -1, 1))
     pitch = np.arcsin(np.clip(down[:, 2], -1, 1))
-    roll = np.arctan2(down[:, 0] * -1, down[:, 1])
+    roll = np.arctan2(down[:, 0], down[:, 1])
     degrees = [np.degrees(angle).astype(np.float32) for angle in (yaw, pitch, roll)]
     return HeadPose(*degrees)
