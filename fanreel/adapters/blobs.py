@@ -11,7 +11,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import (
     BlobClient,
     BlobSasPermissions,
@@ -121,23 +122,29 @@ class BlobStore:
             return None
         return max(0.0, (datetime.now(UTC) - properties.last_modified).total_seconds())
 
-    def read_bytes(self, container: str, blob: str, *, limit_bytes: int) -> bytes:
-        """Read a small blob whole. Raises InputRejected `blob_missing` or `file_too_large`."""
+    def read_bytes(self, container: str, blob: str, *, limit_bytes: int, etag: str) -> bytes:
+        """Read one version of a small blob whole.
+
+        Raises InputRejected `blob_missing`, `blob_changed` (another version is there now) or `file_too_large`.
+        """
         client = self.client(container, blob)
         try:
-            data = client.download_blob(offset=0, length=limit_bytes + 1).readall()
+            properties = client.get_blob_properties()
+            if properties.etag.strip('"') != etag.strip('"'):
+                raise InputRejected("blob_changed", "The file was overwritten by another one.", blob=blob)
+            if properties.size > limit_bytes:
+                raise InputRejected(
+                    "file_too_large", f"The file is larger than {limit_bytes // 1_000_000} MB.", blob=blob
+                )
+            if properties.size == 0:
+                return b""  # a range read of an empty blob is an error
+            return client.download_blob(
+                etag=properties.etag, match_condition=MatchConditions.IfNotModified
+            ).readall()
         except ResourceNotFoundError as gone:
             raise InputRejected("blob_missing", "The uploaded file is no longer there.", blob=blob) from gone
-        except Exception as fault:
-            # A range read of an empty blob answers 416.
-            if getattr(fault, "status_code", None) == 416:
-                return b""
-            raise
-        if len(data) > limit_bytes:
-            raise InputRejected(
-                "file_too_large", f"The file is larger than {limit_bytes // 1_000_000} MB.", blob=blob
-            )
-        return data
+        except ResourceModifiedError as changed:
+            raise InputRejected("blob_changed", "The file was overwritten by another one.", blob=blob) from changed
 
     def etag(self, container: str, blob: str) -> str | None:
         """Return a blob's current etag without quotes; None when there is no such blob."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.queue import (
-    NoDecodePolicy,
     QueueClient,
     QueueMessage,
     TextBase64EncodePolicy,
@@ -144,7 +143,6 @@ class JobQueue:
 def _client(settings: Settings, name: str) -> QueueClient:
     options: dict[str, Any] = {
         "message_encode_policy": TextBase64EncodePolicy(),
-        "message_decode_policy": NoDecodePolicy(),
         "retry_policy": storage_retry(),
     }
     if settings.storage_connection is not None:

@@ -1,0 +1,171 @@
+"""Who of the event's fans is in the video (DESIGN §2, step 9), from either end: a new video or a new selfie."""
+
+from collections.abc import Callable, Iterable
+
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    AppearanceDocument,
+    FanDocument,
+    FanPage,
+    FanPageOutcome,
+    FanSearch,
+    MatchDocument,
+    MatchOutcome,
+    VideoDocument,
+    VideoWork,
+)
+from fanreel.domain import naming
+from fanreel.domain.matching import MatchPolicy, decide_matches
+from fanreel.errors import TransientFault
+
+from .base import activity, log
+from .videos import advanced, update_video
+
+FANS_PER_PAGE = 50
+"""Fans handed to the orchestration at once: keeps every history short (DESIGN §4)."""
+
+_SEARCHABLE = ("matching", "rendering", "ready", "ready_partial")
+"""Statuses of a video whose appearances are in Cosmos."""
+
+_GALLERY_ROUNDS = 10
+"""Times a search is repeated because the gallery changed under it, before the activity is retried as a whole."""
+
+
+@activity
+def match_video(services: Services, work: VideoWork) -> MatchOutcome:
+    """Match a video's appearances against all fans of its event; matched fans wait in pages of 50."""
+
+    def remember(fan_ids: Iterable[str]) -> None:
+        _write_pages(services, work.video_id, _read_pages(services, work.video_id) | set(fan_ids))
+
+    search_video(services, work.video_id, work.event_id, remember)
+    fans = len(_read_pages(services, work.video_id))
+    update_video(services, work, lambda document: advanced(document, "rendering"))
+    return MatchOutcome(fans=fans, pages=-(-fans // FANS_PER_PAGE))
+
+
+@activity
+def load_fan_page(services: Services, work: FanPage) -> FanPageOutcome:
+    """Return one page of the fans `match_video` found."""
+    blob = naming.fan_page_blob(work.video.video_id, work.page)
+    return services.blobs.require_json(services.settings.container_results, blob, FanPageOutcome)
+
+
+@activity
+def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
+    """Look for a fan in everything analysed of one event; returns all fans whose montage may change.
+
+    Others are among them: a new face in the gallery can take a doubtful match away from somebody.
+    """
+    blob = f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}"
+    container = services.settings.container_results
+
+    def remember(fan_ids: Iterable[str]) -> None:
+        known = services.blobs.get_json(container, blob, FanPageOutcome) or FanPageOutcome(fan_ids=())
+        everyone = tuple(sorted({*known.fan_ids, *fan_ids}))
+        if everyone != known.fan_ids:
+            services.blobs.put_json(container, blob, FanPageOutcome(fan_ids=everyone), overwrite=True)
+
+    remember([work.fan_id])
+    statuses = ", ".join(f"'{status}'" for status in _SEARCHABLE)
+    videos = services.documents.select(
+        VideoDocument,
+        ["videoId"],
+        f"c.eventId = @event AND c.status IN ({statuses})",
+        {"@event": work.event_id},
+    )
+    for row in list(videos):
+        search_video(services, row["videoId"], work.event_id, remember)
+    return services.blobs.require_json(container, blob, FanPageOutcome)
+
+
+def search_video(
+    services: Services, video_id: str, event_id: str, remember: Callable[[Iterable[str]], None]
+) -> None:
+    """Bring a video's `matches` in line with the event's gallery as it is now.
+
+    `remember` is given every fan who is matched, or was and no longer is, before anything is written, so
+    that a repeated run forgets nobody. Searches of the same video may race: each one looks again after
+    writing and starts over when the gallery has changed under it, so the last to write has seen the last gallery.
+    """
+    policy = MatchPolicy(target_false_matches=services.settings.target_false_matches)
+    appearances = list(services.documents.query(AppearanceDocument, "c.template != null", {}, partition=video_id))
+    for _ in range(_GALLERY_ROUNDS):
+        gallery = _gallery(services, event_id)
+        decided = {match.id: match for match in decide_matches(list(gallery.values()), appearances, policy)}
+        _write_matches(services, video_id, decided, remember)
+        if not _changed(services, event_id, gallery):
+            log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
+            return
+    raise TransientFault("gallery_unsettled", "Fans keep enrolling faster than one search; try again later.")
+
+
+def _write_matches(
+    services: Services,
+    video_id: str,
+    decided: dict[str, MatchDocument],
+    remember: Callable[[Iterable[str]], None],
+) -> None:
+    documents = services.documents
+    stored = {
+        match.id: match for match in documents.query(MatchDocument, "c.videoId = @video", {"@video": video_id})
+    }
+    gone = [match for key, match in stored.items() if key not in decided]
+    new = [match for key, match in decided.items() if key not in stored or _differ(match, stored[key])]
+    matched = {match.fan_id for match in decided.values() if match.decision == "match"}
+    remember({*matched, *(match.fan_id for match in gone), *(match.fan_id for match in new)})
+    documents.upsert_many(new)
+    for match in gone:
+        documents.delete(MatchDocument, match.id, match.fan_id)
+
+
+def _differ(one: MatchDocument, other: MatchDocument) -> bool:
+    stamps: dict[str, object] = {"created_at": None, "updated_at": None, "etag": None}
+    return one.model_copy(update=stamps) != other.model_copy(update=stamps)
+
+
+def _gallery(services: Services, event_id: str) -> dict[str, FanDocument]:
+    fans = services.documents.query(FanDocument, _IN_GALLERY, {"@event": event_id})
+    return {fan.fan_id: fan for fan in fans}
+
+
+_IN_GALLERY = "ARRAY_CONTAINS(c.eventIds, @event) AND c.template != null AND c.consent.given = true"
+
+
+def _changed(services: Services, event_id: str, gallery: dict[str, FanDocument]) -> bool:
+    """Say whether what was compared is no longer what the gallery holds."""
+    rows = services.documents.select(FanDocument, ["fanId", "_etag"], _IN_GALLERY, {"@event": event_id})
+    now = {row["fanId"]: row["_etag"] for row in rows}
+    if now.keys() != gallery.keys():
+        return True
+    for fan_id, fan in gallery.items():
+        if now[fan_id] != fan.etag:
+            current = services.documents.get(FanDocument, fan_id, fan_id)
+            if current is None or _face(current) != _face(fan):
+                return True
+    return False
+
+
+def _face(fan: FanDocument) -> tuple[object, ...]:
+    return (fan.template, fan.consent, fan.selfies)
+
+
+def _read_pages(services: Services, video_id: str) -> set[str]:
+    container = services.settings.container_results
+    fan_ids: set[str] = set()
+    page = 0
+    while (
+        found := services.blobs.get_json(container, naming.fan_page_blob(video_id, page), FanPageOutcome)
+    ) is not None:
+        fan_ids.update(found.fan_ids)
+        page += 1
+    return fan_ids
+
+
+def _write_pages(services: Services, video_id: str, fan_ids: set[str]) -> None:
+    ordered = sorted(fan_ids)
+    for page, first in enumerate(range(0, len(ordered), FANS_PER_PAGE)):
+        outcome = FanPageOutcome(fan_ids=tuple(ordered[first : first + FANS_PER_PAGE]))
+        services.blobs.put_json(
+            services.settings.container_results, naming.fan_page_blob(video_id, page), outcome, overwrite=True
+        )

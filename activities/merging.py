@@ -1,0 +1,94 @@
+"""After the segments: one picture of the whole video (DESIGN §2, step 8), and its end."""
+
+from collections.abc import Sequence
+
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    AppearanceDocument,
+    Document,
+    FinishWork,
+    PersonDocument,
+    SegmentResult,
+    SoundResult,
+    VideoDocument,
+    VideoWork,
+)
+from fanreel.domain import naming
+from fanreel.domain.merging import merge_segments
+
+from .base import activity, log
+from .segments import finished_attempt
+from .videos import advanced, load_plan, update_video
+
+
+@activity
+def merge_video(services: Services, work: VideoWork) -> None:
+    """Join all segments' results into appearances, people, shots and curves in Cosmos.
+
+    The ids are deterministic, so doing it again overwrites; what an earlier merge had more is deleted.
+    """
+    plan = load_plan(services, work.video_id)
+    results: list[SegmentResult] = []
+    sounds: list[SoundResult] = []
+    container = services.settings.container_results
+    for segment in plan.segments:
+        attempt = finished_attempt(services, work.video_id, segment.segment_id)
+        if attempt is not None:
+            blob = naming.result_blob(work.video_id, segment.segment_id, attempt)
+            results.append(services.blobs.require_json(container, blob, SegmentResult))
+        sound = services.blobs.get_json(
+            container, naming.sound_blob(work.video_id, segment.segment_id), SoundResult
+        )
+        if sound is not None:
+            sounds.append(sound)
+    merged = merge_segments(plan, results, sounds, event_id=work.event_id)
+    _replace_all(services, work.video_id, AppearanceDocument, merged.appearances)
+    _replace_all(services, work.video_id, PersonDocument, merged.people)
+
+    def described(document: VideoDocument) -> VideoDocument:
+        return advanced(document, "matching").model_copy(
+            update={
+                "shots": merged.shots,
+                "loudness_db": merged.loudness_db,
+                "excitement": merged.excitement,
+                "gaps": merged.gaps,
+                "appearances": len(merged.appearances),
+                "people": len(merged.people),
+                "seconds": merged.seconds,
+            }
+        )
+
+    update_video(services, work, described)
+    log.info("video.merged", appearances=len(merged.appearances), people=len(merged.people), gaps=len(merged.gaps))
+
+
+@activity
+def finish_video(services: Services, work: FinishWork) -> None:
+    """Close the `videos` document: `ready`, `ready_partial` with the first gap's reason, or `failed`."""
+
+    def finished(document: VideoDocument) -> VideoDocument:
+        if work.status == "failed":
+            return document.model_copy(update={"status": "failed", "reason": work.reason or "analysis_failed"})
+        if not document.gaps and not work.failed_segments:
+            return document.model_copy(update={"status": "ready", "reason": None})
+        reason = document.gaps[0].reason if document.gaps else "segment_failed"
+        spans = ", ".join(f"{gap.start_ms}-{gap.end_ms} ms ({gap.reason})" for gap in document.gaps)
+        return document.model_copy(
+            update={
+                "status": "ready_partial",
+                "reason": reason,
+                "reason_detail": f"Not analysed: {spans}." if spans else None,
+            }
+        )
+
+    document = update_video(services, work.video, finished)
+    if document is not None:
+        log.info("video.finished", status=document.status, reason=document.reason)
+
+
+def _replace_all(services: Services, video_id: str, kind: type[Document], documents: Sequence[Document]) -> None:
+    services.documents.upsert_many(documents)
+    current = {document.id for document in documents}
+    for row in services.documents.select(kind, ["id"], "", {}, partition=video_id):
+        if row["id"] not in current:
+            services.documents.delete(kind, row["id"], video_id)

@@ -1,0 +1,56 @@
+"""Reading and moving on the `videos` document, shared by the activities of an analysis."""
+
+from collections.abc import Callable
+
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    TERMINAL_VIDEO_STATUSES,
+    SegmentPlanDocument,
+    VideoDocument,
+    VideoStatus,
+    VideoWork,
+)
+from fanreel.domain import naming
+from fanreel.errors import ContractBroken
+
+# A step repeated late (at-least-once) must not move a video back.
+_ORDER: tuple[VideoStatus, ...] = ("received", "analyzing", "matching", "rendering")
+
+
+def load_plan(services: Services, video_id: str) -> SegmentPlanDocument:
+    """Return the segment plan of a video."""
+    return services.blobs.require_json(
+        services.settings.container_results, naming.plan_blob(video_id), SegmentPlanDocument
+    )
+
+
+def load_video(services: Services, video_id: str) -> VideoDocument:
+    """Return the `videos` document; it is written before any orchestration starts."""
+    found = services.documents.get(VideoDocument, video_id, video_id)
+    if found is None:
+        raise ContractBroken("video_missing", "There is no videos document.", video_id=video_id)
+    return found
+
+
+def update_video(
+    services: Services,
+    work: VideoWork,
+    change: Callable[[VideoDocument], VideoDocument],
+    *,
+    even_finished: bool = False,
+) -> VideoDocument | None:
+    """Change the document of this upload's analysis; a finished one, or another upload's, is left alone."""
+    instance_id = naming.video_instance_id(work.blob_name, work.blob_etag)
+
+    def guarded(document: VideoDocument) -> VideoDocument | None:
+        finished = document.status in TERMINAL_VIDEO_STATUSES and not even_finished
+        return None if finished or document.instance_id != instance_id else change(document)
+
+    return services.documents.update(VideoDocument, work.video_id, work.video_id, guarded)
+
+
+def advanced(document: VideoDocument, status: VideoStatus) -> VideoDocument:
+    """Return the document moved on to `status`, never back."""
+    if document.status in _ORDER and _ORDER.index(document.status) >= _ORDER.index(status):
+        return document
+    return document.model_copy(update={"status": status})

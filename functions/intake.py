@@ -1,0 +1,140 @@
+"""What an upload means: a video to analyse, a selfie to take in, or nothing new."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from azure.storage.blob import BlobClient
+
+from fanreel.adapters.media.source import fingerprint
+from fanreel.adapters.services import Services
+from fanreel.contracts import FanDocument, SelfieWork, VideoDocument, VideoWork
+from fanreel.domain import naming
+from fanreel.errors import InputRejected
+
+from .identifiers import is_identifier
+
+log = structlog.get_logger()
+
+UNSORTED_EVENT = "unsorted"
+"""Event under which uploads outside any event's folder are listed, so that somebody sees them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An orchestration to start, if it was not yet."""
+
+    orchestrator: Literal["analyze_video", "enroll_fan"]
+    instance_id: str
+    work: VideoWork | SelfieWork
+
+
+def receive_video(services: Services, client: BlobClient) -> Start | None:
+    """Write the `videos` document of an upload; None when there is nothing to start.
+
+    The same content uploaded again to the same event is the same video: nothing starts, unless it failed.
+    A redelivered upload event answers the same start again, which is a no-op when the instance lives.
+    """
+    blob_name, etag = _identity(client)
+    event_id, _, name = blob_name.partition("/")
+    if not name or not is_identifier(event_id):
+        _reject_path(services, blob_name, etag)
+        return None
+    source = services.blobs.source(services.settings.container_videos, blob_name, etag)
+    try:
+        video_id = naming.video_id(event_id, fingerprint(source))
+    except InputRejected as rejected:  # overwritten or deleted meanwhile; a newer upload has its own event
+        log.info("video.superseded", reason=rejected.code, name=name)
+        return None
+    document = VideoDocument(
+        id=video_id,
+        video_id=video_id,
+        event_id=event_id,
+        name=name,
+        blob_name=blob_name,
+        blob_etag=etag,
+        instance_id=naming.video_instance_id(blob_name, etag),
+        status="received",
+    )
+    start = Start(
+        "analyze_video",
+        document.instance_id,
+        VideoWork(video_id=video_id, event_id=event_id, blob_name=blob_name, blob_etag=etag),
+    )
+    if services.documents.create(document) is not None:
+        log.info("video.received", video_id=video_id, event=event_id, name=name)
+        return start
+    return start if _takes_over(services, document) else None
+
+
+def receive_selfie(services: Services, client: BlobClient) -> Start | None:
+    """Return the enrolment to start for a selfie; None when it is nobody's or of a fan who was erased.
+
+    A fan nobody has registered yet gets a document without consent, in which the selfie is then refused.
+    """
+    blob_name, etag = _identity(client)
+    fan_id, _, name = blob_name.partition("/")
+    if not name or not is_identifier(fan_id):
+        log.warning("selfie.rejected", reason="bad_path")
+        return None
+    services.documents.create(FanDocument(id=fan_id, fan_id=fan_id, event_ids=()))
+    fan = services.documents.get(FanDocument, fan_id, fan_id)
+    if fan is None or fan.status == "erased":
+        services.blobs.delete(services.settings.container_selfies, blob_name)
+        log.info("selfie.fan_erased", fan_id=fan_id)
+        return None
+    work = SelfieWork(fan_id=fan_id, blob_name=blob_name, blob_etag=etag)
+    return Start("enroll_fan", naming.enroll_instance_id(fan_id, blob_name, etag), work)
+
+
+def _identity(client: BlobClient) -> tuple[str, str]:
+    etag = str(client.get_blob_properties().etag)
+    return str(client.blob_name), etag.strip('"')
+
+
+def _takes_over(services: Services, upload: VideoDocument) -> bool:
+    """Say whether this upload starts although its content is known.
+
+    So it is when it is the very upload that was recorded (the event came twice, or the host stopped before
+    the start), or when the earlier analysis failed.
+    """
+    verdict = {"starts": False, "retakes": False}
+
+    def retake(known: VideoDocument) -> VideoDocument | None:
+        verdict["retakes"] = known.status == "failed" and known.instance_id != upload.instance_id
+        verdict["starts"] = verdict["retakes"] or known.instance_id == upload.instance_id
+        return upload.model_copy(update={"created_at": known.created_at}) if verdict["retakes"] else None
+
+    services.documents.update(VideoDocument, upload.video_id, upload.video_id, retake)
+    if verdict["retakes"]:
+        _forget_failures(services, upload.video_id)
+    if not verdict["starts"]:
+        log.info("video.duplicate", video_id=upload.video_id, name=upload.name)
+    return verdict["starts"]
+
+
+def _forget_failures(services: Services, video_id: str) -> None:
+    """Give segments that failed in an earlier analysis another chance; finished ones keep their result."""
+    container = services.settings.container_results
+    for name in list(services.blobs.list_names(container, f"{video_id}/")):
+        if name.endswith((".failed", ".leased")):
+            services.blobs.delete(container, name)
+
+
+def _reject_path(services: Services, blob_name: str, etag: str) -> None:
+    video_id = naming.video_id(UNSORTED_EVENT, f"{blob_name} {etag}")
+    services.documents.create(
+        VideoDocument(
+            id=video_id,
+            video_id=video_id,
+            event_id=UNSORTED_EVENT,
+            name=blob_name,
+            blob_name=blob_name,
+            blob_etag=etag,
+            instance_id=naming.video_instance_id(blob_name, etag),
+            status="rejected",
+            reason="bad_path",
+            reason_detail="Upload to <event>/<name>; an event has up to 63 letters, digits, - and _.",
+        )
+    )
+    log.warning("video.rejected", reason="bad_path", video_id=video_id)

@@ -1,0 +1,88 @@
+"""What clients see of our documents: never a template, never a face, never a storage path that is not a link."""
+
+from typing import Any
+
+from pydantic import Field
+
+from fanreel.adapters.blobs import BlobStore
+from fanreel.contracts import FanDocument, MontageDocument, VideoDocument, Wire
+from fanreel.settings import Settings
+
+
+class ConsentGiven(Wire):
+    """The consent part of a registration; the server adds the time."""
+
+    given: bool
+    text_version: str = Field(min_length=1, max_length=64)
+
+
+class FanRegistration(Wire):
+    """Body of `POST /fans`."""
+
+    fan_id: str
+    event_ids: tuple[str, ...] = Field(min_length=1, max_length=100)
+    consent: ConsentGiven
+
+
+def fan_view(fan: FanDocument) -> dict[str, Any]:
+    """Return what a fan is told about their enrolment."""
+    selfies = [
+        {
+            "file": one.blob_name.partition("/")[2],
+            "status": one.status,
+            "reason": one.reason,
+            "hint": one.hint,
+        }
+        for one in fan.selfies
+    ]
+    return {
+        "fanId": fan.fan_id,
+        "status": fan.status,
+        "reason": fan.reason,
+        "eventIds": list(fan.event_ids),
+        "consent": bool(fan.consent and fan.consent.given),
+        "selfies": selfies,
+        "searching": fan.status == "enrolling" or fan.searched_selfies < len(fan.selfies),
+    }
+
+
+def video_view(video: VideoDocument) -> dict[str, Any]:
+    """Return the state and progress of a video."""
+    return {
+        "videoId": video.video_id,
+        "eventId": video.event_id,
+        "name": video.name,
+        "status": video.status,
+        "reason": video.reason,
+        "reasonDetail": video.reason_detail,
+        "durationMs": video.duration_ms,
+        "segments": video.counts().to_wire(),
+        "shots": len(video.shots),
+        "appearances": video.appearances,
+        "people": video.people,
+        "gaps": [gap.to_wire() for gap in video.gaps],
+        "createdAt": video.created_at.isoformat() if video.created_at else None,
+        "updatedAt": video.updated_at.isoformat() if video.updated_at else None,
+    }
+
+
+def montage_view(montage: MontageDocument, blobs: BlobStore, settings: Settings) -> dict[str, Any]:
+    """Return a montage with links that work for a few minutes; none while it is not ready."""
+    links = {
+        kind: blobs.download_url(
+            settings.container_montages, name, filename=f"{montage.event_id}-{montage.montage_id}.{kind}"
+        )
+        for kind, name in sorted(montage.files.items())
+        if montage.status == "ready"
+    }
+    return {
+        "eventId": montage.event_id,
+        "montageId": montage.montage_id,
+        "status": montage.status,
+        "reason": montage.reason,
+        "version": montage.version,
+        "durationMs": montage.duration_ms,
+        "clips": [clip.to_wire() for clip in montage.plan.clips],
+        "links": links,
+        "updatedAt": montage.updated_at.isoformat() if montage.updated_at else None,
+    }

@@ -1,0 +1,33 @@
+"""A selfie's way to a montage: embed, search what is analysed, cut."""
+
+import azure.durable_functions as df
+
+from fanreel.contracts import FanPageOutcome, FanSearch, SelfieOutcome, SelfieWork
+
+from .base import Steps, orchestrator, step
+from .montages import make_montages
+
+
+@orchestrator
+def enroll_fan(context: df.DurableOrchestrationContext) -> Steps:
+    """Take a selfie in and bring the fan's montages of all their events up to date; no video is analysed again."""
+    work = SelfieWork.from_wire(context.get_input())
+    context.set_custom_status({"stage": "embedding"})
+    try:
+        selfie = SelfieOutcome.from_wire((yield step(context, "embed_selfie", work)))
+    except Exception:
+        # The fan must not wait for a picture nobody will look at again.
+        yield step(context, "abandon_selfie", work)
+        raise
+    try:
+        for index, event_id in enumerate(selfie.event_ids):
+            context.set_custom_status({"stage": "searching", "event": event_id})
+            search = FanSearch(fan_id=work.fan_id, event_id=event_id)
+            affected = FanPageOutcome.from_wire((yield step(context, "search_fan", search)))
+            yield from make_montages(context, affected.fan_ids, event_id, f"e{index}")
+    except Exception:
+        yield step(context, "finish_enrolment", work)
+        raise
+    yield step(context, "finish_enrolment", work)
+    context.set_custom_status({"stage": "finished"})
+    return selfie.to_wire()
