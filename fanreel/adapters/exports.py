@@ -5,6 +5,7 @@ a conform at that rate lands on the same pictures. Nothing here names a fan or h
 """
 
 from fractions import Fraction
+from typing import Any
 
 import opentimelineio as otio
 
@@ -31,7 +32,7 @@ def webvtt(timeline: Timeline) -> str:
     return "\n".join(cues)
 
 
-def otio_timeline(timeline: Timeline, name: str, source_ms: dict[str, int]) -> otio.schema.Timeline:
+def otio_timeline(timeline: Timeline, name: str, source_ms: dict[str, int]) -> Any:
     """Return the edit with a picture and a sound track; `source_ms` is the length of each video."""
     edit = otio.schema.Timeline(name=name)
     rate = float(timeline.rate)
@@ -59,7 +60,7 @@ def cmx_edl(timeline: Timeline, name: str) -> str:
     return f"{title}\nFCM: NON-DROP FRAME\n{events}"
 
 
-def _track(timeline: Timeline, kind: str, rate: float, source_ms: dict[str, int]) -> otio.schema.Track:
+def _track(timeline: Timeline, kind: str, rate: float, source_ms: dict[str, int]) -> Any:
     """Lay the clips end to end; a crossfade is a transition that begins at the cut and uses the media after it."""
     track = otio.schema.Track(name=kind, kind=kind)
     reels: dict[str, str] = {}
@@ -86,7 +87,7 @@ def _clip(
     rate: float,
     source_ms: dict[str, int],
     reels: dict[str, str],
-) -> otio.schema.Clip:
+) -> Any:
     video_id = placed.clip.video_id
     reel = reels.setdefault(video_id, _REEL.format(len(reels) + 1))
     media = otio.schema.ExternalReference(target_url=video_id)
@@ -95,13 +96,13 @@ def _clip(
     return otio.schema.Clip(
         name=video_id,
         media_reference=media,
-        source_range=_range(round(placed.clip.start_ms * timeline.rate / 1000), own_frames, rate),
+        source_range=_range(placed.source_frame, own_frames, rate),
         # CMX 3600 gives a reel eight characters; the id stands in the comment below the event.
         metadata={"cmx_3600": {"reel": reel}, "fanreel": {"startMs": placed.clip.start_ms}},
     )
 
 
-def _range(start_frame: int, frames: int, rate: float) -> otio.opentime.TimeRange:
+def _range(start_frame: int, frames: int, rate: float) -> Any:
     return otio.opentime.TimeRange(
         otio.opentime.RationalTime(start_frame, rate), otio.opentime.RationalTime(frames, rate)
     )

@@ -1,6 +1,7 @@
 """What a montage may show, how long it gets, and that the same material always gives the same plan."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from fanreel.contracts import (
     AppearanceDocument,
+    Decision,
     Evidence,
     FaceRef,
     MatchDocument,
@@ -70,7 +72,7 @@ def appearance(name, start_ms, end_ms, *, video_id="v-1", shot=0, excitement=0.5
     )
 
 
-def match(of, *, fan="fan", decision="match", probability=0.95):
+def match(of, *, fan="fan", decision: Decision = "match", probability=0.95):
     return MatchDocument(
         id=f"{of.id}-{fan}-{decision}",
         fan_id=fan,
@@ -86,7 +88,13 @@ def match(of, *, fan="fan", decision="match", probability=0.95):
     )
 
 
-def plan(appearances, videos=None, *, matches=None, style=STYLE):
+def plan(appearances, videos=None, **more) -> MontagePlan:
+    made = plan_or_none(appearances, videos, **more)
+    assert made is not None
+    return made
+
+
+def plan_or_none(appearances, videos=None, *, matches=None, style=STYLE):
     videos = videos or [video()]
     return plan_montage(
         "fan",
@@ -98,20 +106,19 @@ def plan(appearances, videos=None, *, matches=None, style=STYLE):
     )
 
 
-def ranges(made: MontagePlan | None):
-    assert made is not None
+def ranges(made: MontagePlan):
     return [(clip.start_ms, clip.end_ms) for clip in made.clips]
 
 
 def test_nobody_gets_nothing():
-    assert plan([]) is None
+    assert plan_or_none([]) is None
 
 
 def test_a_review_never_enters_a_montage():
     sure, unsure = appearance("a1", 1_000, 4_000), appearance("a2", 10_000, 14_000)
     made = plan([sure, unsure], matches=[match(sure), match(unsure, decision="review")])
     assert ranges(made) == [(1_000, 4_000)]
-    assert plan([unsure], matches=[match(unsure, decision="review")]) is None
+    assert plan_or_none([unsure], matches=[match(unsure, decision="review")]) is None
 
 
 def test_another_fans_match_never_enters_a_montage():
@@ -143,7 +150,7 @@ def test_a_short_appearance_is_widened_inside_its_shot():
 
 def test_an_appearance_too_short_to_show_gives_no_montage():
     shots = ((0, 10_000), (10_000, 10_500), (10_500, 30_000))
-    assert plan([appearance("a1", 10_000, 10_400, shot=1)], [video(shots=shots)]) is None
+    assert plan_or_none([appearance("a1", 10_000, 10_400, shot=1)], [video(shots=shots)]) is None
 
 
 def test_a_short_piece_is_used_only_for_want_of_better():
@@ -225,7 +232,7 @@ def material(draw):
     for number in range(draw(st.integers(1, 3))):
         lengths = draw(st.lists(st.integers(100, 30_000), min_size=1, max_size=8))
         borders = [sum(lengths[:index]) for index in range(len(lengths) + 1)]
-        videos.append(video(f"v-{number}", shots=tuple(zip(borders, borders[1:], strict=False))))
+        videos.append(video(f"v-{number}", shots=tuple(pairwise(borders))))
         for index in range(draw(st.integers(0, 8))):
             shot = draw(st.integers(0, len(lengths) - 1))
             start = draw(st.integers(borders[shot], borders[shot + 1] - 1))
@@ -249,11 +256,11 @@ def material(draw):
 @given(material(), st.randoms(use_true_random=False))
 def test_every_plan_keeps_the_rules_whatever_the_material(made, random):
     videos, seen, matches = made
-    result = plan(seen, videos, matches=matches)
+    result = plan_or_none(seen, videos, matches=matches)
     shuffled = [list(things) for things in made]
     for things in shuffled:
         random.shuffle(things)
-    assert plan(shuffled[1], shuffled[0], matches=shuffled[2]) == result, "order of input changed the plan"
+    assert plan_or_none(shuffled[1], shuffled[0], matches=shuffled[2]) == result, "order of input changed the plan"
     if result is None:
         return
     matched = {one.appearance_id for one in matches if one.decision == "match"}
@@ -272,7 +279,7 @@ def test_every_plan_keeps_the_rules_whatever_the_material(made, random):
         own = [one for one in seen if one.id in matched and one.video_id == clip.video_id]
         spans = sorted((one.start_ms - STYLE.reach_ms, one.end_ms + STYLE.reach_ms) for one in own)
         assert covered(clip.start_ms, clip.end_ms, spans), "shows a stretch in which the fan was not seen"
-    for one, following in zip(result.clips, result.clips[1:], strict=False):
+    for one, following in pairwise(result.clips):
         assert one.video_id != following.video_id or one.end_ms <= following.start_ms
 
 
@@ -289,5 +296,5 @@ def test_moments_of_one_video_never_share_a_picture_when_shots_are_known(made):
     videos, seen, matches = made
     known = {one.id: one for one in seen if one.shot_index >= 0}
     moments = find_moments("fan", "e", matches, known, {one.video_id: one for one in videos}, STYLE)
-    for one, following in zip(moments, moments[1:], strict=False):
+    for one, following in pairwise(moments):
         assert one.video_id != following.video_id or one.to_ms <= following.from_ms

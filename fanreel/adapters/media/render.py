@@ -1,10 +1,13 @@
 """Renders a planned montage to its files: film, poster, captions, edit lists."""
 
+import json
+import math
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,7 +20,7 @@ from fanreel.errors import InputRejected
 from .ffmpeg import ffmpeg_binary
 from .probe import probe
 from .render_check import check_montage
-from .render_graph import RenderSource, build_graph
+from .render_graph import Loudness, RenderSource, film_command, loudness_command
 from .render_run import Progress, run_ffmpeg
 from .source import FileSource
 from .thumbnail import frame_jpeg
@@ -30,6 +33,9 @@ LEAST_TIMEOUT_S = 120.0
 """Opening dozens of sources over a slow network takes its time whatever the montage's length."""
 TIMEOUT_PER_SECOND_S = 20.0
 """Forty times the budget of DESIGN §11 (0.5 s a second): slower than that is stuck, not slow."""
+
+SILENCE_LUFS = -70.0
+"""The absolute gate of EBU R 128: below it there is nothing to level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,7 @@ def render_montage(
     with tempfile.TemporaryDirectory(prefix=f".{plan.montage_id}-", dir=work_dir) as folder:
         made = Path(folder)
         film = made / f"{plan.montage_id}.mp4"
-        run_ffmpeg(
-            build_graph(plan, timeline, sources, film, binary=ffmpeg_binary()),
-            log_file=made / "stderr",
-            timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * timeline.duration_ms / 1000,
-            length_ms=timeline.duration_ms,
-            progress=progress,
-        )
+        _render_film(plan, timeline, sources, film, progress)
         av_offset_ms = check_montage(film, timeline, (plan.width, plan.height))
         beside = _write_beside(film, plan, timeline, sources, poster or choose_poster(plan))
         files = {kind: _publish(path, work_dir) for kind, path in {**beside, "mp4": film}.items()}
@@ -88,6 +88,34 @@ def render_montage(
         seconds=round(seconds, 2),
     )
     return Rendered(files, timeline.duration_ms, av_offset_ms)
+
+
+def _render_film(
+    plan: MontagePlan,
+    timeline: Timeline,
+    sources: Mapping[str, RenderSource],
+    film: Path,
+    progress: Progress | None,
+) -> None:
+    binary = ffmpeg_binary()
+    run = partial(
+        run_ffmpeg,
+        timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * timeline.duration_ms / 1000,
+        length_ms=timeline.duration_ms,
+    )
+    loudness: Loudness | None = None
+    if any(sources[placed.clip.video_id].media.audio for placed in timeline.clips):
+        told = run(loudness_command(timeline, sources, binary=binary), log_file=film.with_suffix(".loudness"))
+        loudness = _loudness(told)
+    command = film_command(plan, timeline, sources, loudness, film, binary=binary)
+    run(command, log_file=film.with_suffix(".log"), progress=progress)
+
+
+def _loudness(told: str) -> Loudness | None:
+    """Read loudnorm's JSON from the end of what ffmpeg told; None for silence, which has no loudness."""
+    values = json.loads(told[told.rindex("{") : told.rindex("}") + 1])
+    measured = Loudness(*(float(values[f"input_{key}"]) for key in ("i", "tp", "lra", "thresh")))
+    return measured if all(map(math.isfinite, astuple(measured))) and measured.integrated > SILENCE_LUFS else None
 
 
 def _write_beside(

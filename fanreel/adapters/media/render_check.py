@@ -7,6 +7,10 @@ from typing import BinaryIO
 
 import av
 import av.container
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from fanreel.domain.montage import Timeline
 from fanreel.errors import InputRejected
@@ -41,15 +45,16 @@ def _check_streams(container: av.container.InputContainer, timeline: Timeline, s
     audio_ms = _ms(audio.duration, audio.time_base)
     _require(abs(video_ms - timeline.duration_ms) <= frame_ms + 1, f"{video_ms:.0f} ms of picture")
     _require(abs(audio_ms - timeline.duration_ms) <= frame_ms + AAC_FRAME_MS, f"{audio_ms:.0f} ms of sound")
-    picture_start_ms = _first_ms(container, video.index)
+    picture_start_ms = _first_ms(container, video)
     container.seek(0)
-    offset_ms = _first_ms(container, audio.index) - picture_start_ms
+    offset_ms = _first_ms(container, audio) - picture_start_ms
     _require(abs(offset_ms) < MAX_AV_OFFSET_MS, f"sound starts {offset_ms:.1f} ms from the picture")
     return round(offset_ms, 3)
 
 
-def _first_ms(container: av.container.InputContainer, index: int) -> float:
-    for frame in container.decode(container.streams[index]):
+def _first_ms(container: av.container.InputContainer, stream: VideoStream | AudioStream) -> float:
+    for frame in container.decode(stream):
+        assert isinstance(frame, VideoFrame | AudioFrame)
         return _ms(frame.pts, frame.time_base)
     raise InputRejected("render_failed", "The rendered montage has an empty stream.")
 

@@ -13,7 +13,7 @@ Progress = Callable[[float], None]
 
 _UNREADABLE = re.compile(
     r"Invalid data found|moov atom not found|No such file|404 Not Found|does not contain any stream"
-    r"|matches no streams|not in the whitelist|Permission denied|Is a directory",
+    r"|matches no streams|not on whitelist|Permission denied|Is a directory",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"Error opening input|Error configuring|matches no streams", re.IGNORECASE)
@@ -22,9 +22,9 @@ _TAIL_CHARACTERS = 600
 
 
 def run_ffmpeg(
-    command: Sequence[str], *, log_file: Path, timeout_s: float, length_ms: int, progress: Progress | None
-) -> None:
-    """Run a command built with `-progress pipe:1` to its end.
+    command: Sequence[str], *, log_file: Path, timeout_s: float, length_ms: int, progress: Progress | None = None
+) -> str:
+    """Run a command built with `-progress pipe:1` to its end; return what it wrote to stderr (`log_file`).
 
     Raises InputRejected (`source_unreadable`) when a source cannot be opened, TransientFault
     (`render_failed`) when it ran past `timeout_s`, was killed or failed otherwise. The process never
@@ -55,10 +55,12 @@ def run_ffmpeg(
                 process.kill()
     if timed_out.is_set():
         raise TransientFault("render_failed", "Rendering took too long and was stopped.", timeout_s=timeout_s)
+    told = log_file.read_text(errors="replace")
     if return_code != 0:
-        raise _fault(return_code, log_file.read_text(errors="replace"))
+        raise _fault(return_code, told)
     if progress is not None:
         progress(1.0)
+    return told
 
 
 def _tell(line: str, length_ms: int, progress: Progress | None) -> None:

@@ -22,13 +22,15 @@ RATE_TOLERANCE = Fraction(1, 250)
 class PlacedClip:
     """A clip on the output's timeline, in output frames: shown in [start_frame, end_frame).
 
-    The first `fade_frames` overlap the clip before it.
+    The first `fade_frames` overlap the clip before it. `source_frame` is where it starts in its source, counted
+    at the output's rate: a source of that rate is cut exactly between two of its frames, sound with picture.
     """
 
     clip: MontageClip
     start_frame: int
     end_frame: int
     fade_frames: int
+    source_frame: int
 
     @property
     def frames(self) -> int:
@@ -77,7 +79,7 @@ def place_clips(plan: MontagePlan, rate: Fraction) -> Timeline:
         free_frames = placed[-1].frames - placed[-1].fade_frames if placed else 0
         if end_frame - start_frame <= fade_frames or (placed and free_frames < fade_frames):
             raise ContractBroken("montage_plan", "A clip is shorter than its crossfades.", start_ms=clip.start_ms)
-        placed.append(PlacedClip(clip, start_frame, end_frame, fade_frames))
+        placed.append(PlacedClip(clip, start_frame, end_frame, fade_frames, _frame(clip.start_ms, rate)))
         at_ms = end_ms
     if not placed:
         raise ContractBroken("montage_plan", "A montage plan needs at least one clip.")
