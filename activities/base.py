@@ -44,9 +44,10 @@ def run_activity(
     """Run an activity on its JSON input inside the trace of the video or fan it works on."""
     work = kind.from_wire(payload)
     names = _names(work)
+    subject = names.get("video_id") or names.get("fan_id", "")
     started = time.perf_counter()
     with (
-        step_span(function.__name__, subject=names["subject"], attributes=names),
+        step_span(function.__name__, subject=subject, attributes=names),
         structlog.contextvars.bound_contextvars(activity=function.__name__, **names),
     ):
         try:
@@ -59,11 +60,11 @@ def run_activity(
 
 
 def _names(work: Wire) -> dict[str, str]:
-    """Return the ids a log line should carry, and as `subject` the one all its steps share."""
+    """Return the ids a log line should carry."""
     video = getattr(work, "video", work)
     video_id = getattr(video, "video_id", "")
     fan_id = getattr(work, "fan_id", "")
-    names = {"subject": video_id or fan_id}
+    names: dict[str, str] = {}
     if video_id:
         names["video_id"] = video_id
     if fan_id:

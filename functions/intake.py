@@ -62,7 +62,7 @@ def receive_video(services: Services, client: BlobClient) -> Start | None:
         VideoWork(video_id=video_id, event_id=event_id, blob_name=blob_name, blob_etag=etag),
     )
     if services.documents.create(document) is not None:
-        log.info("video.received", video_id=video_id, event=event_id, name=name)
+        log.info("video.received", video_id=video_id, event_id=event_id, name=name)
         return start
     return start if _takes_over(services, document) else None
 

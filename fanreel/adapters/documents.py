@@ -88,9 +88,8 @@ class Documents:
     def get(self, kind: type[_D], document_id: str, partition: str) -> _D | None:
         """Point read; None when there is no such document."""
         try:
-            found = self._container(kind).read_item(
-                document_id, partition, initial_headers=dict(_EMULATOR_READ) if self._is_local else None
-            )
+            options: dict[str, Any] = {"request_options": dict(_EMULATOR_READ)} if self._is_local else {}
+            found = self._container(kind).read_item(document_id, partition, **options)
         except CosmosResourceNotFoundError:
             return None
         return _parse(kind, found)
@@ -214,9 +213,9 @@ class Documents:
         return self._containers[kind]
 
 
-# The emulator answers 500 instead of 404 to a point read of a missing document unless this header, which
-# the service ignores on point reads, is set.
-_EMULATOR_READ = {"x-ms-documentdb-query-enablecrosspartition": "True"}
+# The emulator answers 500 instead of 404 to a point read of a missing document, unless the header this
+# option sets is there (it says nothing about where a point read looks).
+_EMULATOR_READ = {"enableCrossPartitionQuery": "True"}
 
 
 def _client(settings: Settings) -> CosmosClient:
