@@ -12,7 +12,7 @@ from typing import Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.errors import FanreelError
@@ -24,15 +24,11 @@ from fanreel.local.stack import HOST_PORT, current_stack
 from fanreel.settings import get_settings
 
 Verdict = Literal["ok", "note", "missing"]
-MARKS: dict[Verdict, str] = {
-    "ok": "[green]ok[/green]",
-    "note": "[yellow]note[/yellow]",
-    "missing": "[red]missing[/red]",
-}
+COLOURS: dict[Verdict, str] = {"ok": "green", "note": "yellow", "missing": "red"}
 NODE_MAJOR = 20
 PYTHON_MODULES = ("av", "cv2", "onnxruntime", "azure.functions", "azure.durable_functions", "azure.cosmos")
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +44,11 @@ class Finding:
 def doctor() -> None:
     """Print what was found here and what to do; ends with 1 when something needed is missing."""
     found = findings()
-    table = Table("", "what", "found", "what to do", box=None)
+    width = max(len(each.name) for each in found)
     for each in found:
-        table.add_row(MARKS[each.verdict], each.name, each.found, each.remedy)
-    console.print(table)
+        remedy = f"  → {each.remedy}" if each.remedy else ""
+        mark = Text(f"{each.verdict:<8}", style=COLOURS[each.verdict])
+        console.print(mark + Text(f"{each.name:<{width}}  {each.found}{remedy}"))
     if any(each.verdict == "missing" for each in found):
         raise typer.Exit(1)
 

@@ -12,6 +12,9 @@ from fanreel.errors import FanreelError
 from fanreel.local.stack import StackInfo, current_stack
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    # Into a pipe or a file nothing is cut to a screen's width.
+    console.width = 160
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
