@@ -57,9 +57,10 @@ def pull(
 def list_models() -> None:
     """Show every network of the catalogue: where it comes from, its licences, whether it is here."""
     table = Table(box=None)
-    for name in ("network", "pack", "role", "MB", "state"):
+    for name in ("network", "pack", "role", "MB"):
         table.add_column(name, no_wrap=True)
-    table.add_column("licence of code; of weights", overflow="fold")
+    table.add_column("state", min_width=7)
+    table.add_column("licence of code; of weights", min_width=20)
     with _told():
         for state in packs.states(get_settings()):
             table.add_row(*_row(state))

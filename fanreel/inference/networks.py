@@ -42,7 +42,7 @@ class Networks:
         box = np.array([[100, 100, 300, 340]], np.float32)
         points = np.array([[[150, 180], [250, 180], [200, 240], [160, 290], [240, 290]]], np.float32)
         one = self.embedder.chips(frame, Faces(box, np.ones(1, np.float32), points))
-        for size in BATCH_BUCKETS:
+        for size in BATCH_BUCKETS["cuda"]:
             chips = FaceChips.concatenate([one] * size)
             self.attributes.measure(chips)
             self.embedder.embed(chips.select(np.arange(max(size // 2, 1))))  # the mirror images double it

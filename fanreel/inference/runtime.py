@@ -19,12 +19,18 @@ from .catalogue import catalogue
 Array = NDArray[Any]
 Provider = Literal["cpu", "cuda"]
 
-BATCH_BUCKETS = (32, 16, 8, 4, 2, 1)
-"""The only batch sizes networks see: few shapes to warm up, and no padding, since any number is a sum of them."""
+BATCH_BUCKETS = {"cpu": (8, 4, 2, 1), "cuda": (32, 16, 8, 4, 2, 1)}
+"""The only batch sizes networks see: few shapes to warm up, and no padding, since any number is a sum of them.
+On the CPU larger batches are slower per face: their intermediate planes fall out of the cache."""
 
 
 class Session(Protocol):
     """A loaded network."""
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """Batch sizes worth running, largest first, ending in 1."""
+        ...
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return all outputs by name; raises ModelFault `inference_failed`."""
@@ -49,6 +55,7 @@ class OnnxSession:
 
     def __init__(self, model: bytes, name: str, options: RuntimeOptions) -> None:
         self._name = name
+        self.batch_sizes = BATCH_BUCKETS[options.provider]
         wanted = "CUDAExecutionProvider" if options.provider == "cuda" else "CPUExecutionProvider"
         if wanted not in ort.get_available_providers():
             raise ModelFault(
@@ -120,11 +127,11 @@ def open_network(entry_id: str, model_dir: Path, options: RuntimeOptions) -> Onn
 
 
 def run_in_batches(session: Session, pictures: NDArray[np.uint8]) -> dict[str, Array]:
-    """Run pictures (n, h, w, c), n ≥ 1, through input `image` in batches of BATCH_BUCKETS; outputs have n rows."""
+    """Run pictures (n, h, w, c), n ≥ 1, through input `image` in batches; outputs have n rows."""
     parts: list[dict[str, Array]] = []
     start = 0
     while start < len(pictures):
-        size = next(bucket for bucket in BATCH_BUCKETS if bucket <= len(pictures) - start)
+        size = next(bucket for bucket in session.batch_sizes if bucket <= len(pictures) - start)
         parts.append(session.run({"image": pictures[start : start + size]}))
         start += size
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

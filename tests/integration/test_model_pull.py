@@ -61,7 +61,7 @@ class Home(BaseHTTPRequestHandler):
 def home() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Home)
     server.seen, server.cut_after, server.ranges = [], 0, True  # pyright: ignore[reportAttributeAccessIssue]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server
     server.shutdown()

@@ -4,7 +4,6 @@ Rank-4 values are NCHW in the ONNX graph and NHWC in the GraphDef; shapes below 
 batch. Only the operations these networks use are known; any other raises ModelFault `graph_op_unknown`.
 """
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,9 @@ import numpy as np
 
 from fanreel.errors import ModelFault
 
-from .graph import GraphWriter, Padding, window_pads
+from .graph import GraphWriter, window_pads
+from .nodes import Node
+from .simplify import simplify
 from .weights import Tensor, read_weights
 
 
@@ -25,35 +26,6 @@ class Value:
 
     name: str
     shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One GraphDef node with its attributes unwrapped."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-
-    def pair(self, key: str) -> tuple[int, int]:
-        """Return the spatial part of a four-integer attribute such as strides."""
-        numbers = self.attributes[key]["list"]["i"]
-        return int(numbers[1]), int(numbers[2])
-
-    @property
-    def padding(self) -> Padding:
-        """`same` or `valid`."""
-        return "same" if _text(self.attributes["padding"]["s"]) == "SAME" else "valid"
-
-    @property
-    def fused(self) -> list[str]:
-        """What a fused node does after its main operation, e.g. ['BiasAdd', 'Relu6']."""
-        return [_text(item) for item in self.attributes["fused_ops"]["list"]["s"]]
-
-
-def _text(encoded: str) -> str:
-    return base64.b64decode(encoded).decode("ascii")
 
 
 def translate(path: Path, mean: Sequence[float] | None, scale: float | None, outputs: Mapping[str, str]) -> bytes:
@@ -68,8 +40,10 @@ def translate(path: Path, mean: Sequence[float] | None, scale: float | None, out
         Node(str(n["name"]), str(n["op"]), tuple(str(i) for i in n.get("input") or ()), n.get("attr") or {})
         for n in model["modelTopology"]["node"]
     ]
+    wanted = list(outputs.values())
+    ordered, weights = simplify(_in_order(nodes, wanted), weights, wanted)
     translation = _Translation(GraphWriter(path.stem), weights, mean, scale)
-    for node in _in_order(nodes, list(outputs.values())):
+    for node in ordered:
         translation.values[node.name] = translation.node(node)
     found = {name: translation.values[node] for name, node in outputs.items()}
     return translation.graph.finish({name: (value.name, value.shape) for name, value in found.items()})
