@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--state", type=Path, metavar="DIR",
-                        help="folder of the durable history (default: .fanreel/devhost/<hash of DIR>)")  # fmt: skip
+                        help="folder of the history (default: .fanreel/devhost/<hash of DIR>)")  # fmt: skip
     parser.add_argument("--blob-scan-seconds", type=float, default=1.0, metavar="S",
                         help="pause between scans of watched containers (default: 1)")  # fmt: skip
     parser.add_argument("--poll-eventgrid-blobs", action="store_true",

@@ -100,14 +100,15 @@ def index_app(app: func.FunctionRegister) -> list[LoadedFunction]:
         functions = app.get_functions()
     except (ValueError, TypeError) as error:
         raise AppError(f"the app's functions cannot be indexed: {error}") from error
-    loaded = [_load_function(function) for function in functions]
+    loaded = [load_function(function) for function in functions]
     problems = [problem for function in loaded for problem in parameter_problems(function)]
     if problems:
         raise AppError("; ".join(problems))
     return loaded
 
 
-def _load_function(function: Any) -> LoadedFunction:
+def load_function(function: Any) -> LoadedFunction:
+    """Read one SDK ``Function``; raises :class:`AppError` unless it has exactly one trigger."""
     name = str(function.get_function_name())
     bindings: list[BindingSpec] = []
     for raw in function.get_raw_bindings():

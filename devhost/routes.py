@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from devhost.errors import ConfigError
 
-_PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?)(\?)?\}")
+_PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::(?:\{\{|\}\}|[^{}])*)?)(\?)?\}")
 _ARGUMENT = re.compile(r"^(\w+)(?:\((.*)\))?$", re.DOTALL)
 Check = Callable[[str], bool]
 
@@ -125,6 +125,7 @@ def _compile_segment(segment: str, template: str, checks: dict[str, list[Check]]
             constraint, question = constraint[:-1], "?"
         if name in checks:
             raise ConfigError(f"route {template!r}: parameter {name!r} is repeated")
+        constraint = constraint.replace("{{", "{").replace("}}", "}")  # ASP.NET's escape inside a constraint
         checks[name] = _constraints(constraint.lstrip(":"), template)
         optional = optional or bool(stars or question)
         body += f"(?P<{name}>.*)" if stars else f"(?P<{name}>[^/]+)"

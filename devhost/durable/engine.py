@@ -186,6 +186,11 @@ class Engine:
         if row.status == "Suspended" or (live.events and not inbox):
             return
         fresh, origin = self._fresh_events(row, live, inbox)
+        if live.absorb(fresh):
+            self._commit(
+                row, live, fresh, origin, EpisodeResult(custom_status=row.custom_status, replay=live.replay)
+            )
+            return
         episode = EpisodeInput(row.name, row.id, row.parent_id, row.input, live, fresh)
         orchestrator = self.orchestrators.get(row.name.lower())
         call: Callable[[Any], str] = orchestrator.call if orchestrator else _missing_orchestrator(row.name)
@@ -246,6 +251,7 @@ class Engine:
             self.wake(child)
         if result.final_status is None and not result.continued:
             live.extend(events)
+            live.settle(result.replay, events[len(fresh) :])
         elif result.final_status is not None:
             self.announce_end(row.id)
 

@@ -12,6 +12,9 @@ from devhost.durable.replay import Replay
 from devhost.errors import DurableError, UnknownFunctionError
 
 OUT_OF_PROC_MARK = "\n\n$OutOfProcData$:"
+_QUIET = frozenset(
+    {EventType.ORCHESTRATOR_STARTED, EventType.TASK_COMPLETED, EventType.SUB_ORCHESTRATION_COMPLETED}
+)
 MAX_CUSTOM_STATUS_BYTES = 16 * 1024  # DurableOrchestrationContext.SetCustomStatus, counted in UTF-16
 
 
@@ -21,16 +24,44 @@ class LiveInstance:
 
     ``texts`` is the JSON of each event as already played, so that an episode costs one join instead of
     encoding the whole history again.
+    ``replay`` stands where the last episode left it.
     """
 
     execution_id: str
     events: list[Event] = field(default_factory=list[Event])
     texts: list[str] = field(default_factory=list[str])
+    replay: Replay | None = None
 
     def extend(self, events: Sequence[Event]) -> None:
         """Add events that are now history."""
         self.events.extend(events)
         self.texts.extend(played(event, True) for event in events)
+
+    def settle(self, replay: Replay | None, decided: Sequence[Event]) -> None:
+        """Keep the replay of the episode just committed, confirmed by the decisions now in history."""
+        self.replay = replay
+        if replay is not None:
+            for event in decided:
+                replay.feed(event)
+
+    def absorb(self, fresh: Sequence[Event]) -> bool:
+        """Take an episode's events without asking the SDK, when its answer could not differ.
+
+        That is so when the orchestrator awaits many calls at once and these events are the success of some but
+        not all of them. A fan-in of n children so costs n cheap episodes and a few replays, not n replays.
+        After ``False`` the episode must be run in full; ``replay`` is void then.
+        """
+        replay, self.replay = self.replay, None
+        if replay is None or not replay.waits_for_all:
+            return False
+        if any(event["EventType"] not in _QUIET for event in fresh):
+            return False
+        for event in fresh:
+            replay.feed(event)
+        if not replay.waits_for_all:
+            return False
+        self.replay = replay
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +92,7 @@ class EpisodeResult:
     continued: bool = False
     continue_input: str | None = None
     carried_events: list[Event] = field(default_factory=list[Event])
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +183,8 @@ def _interpret(episode: EpisodeInput, state: dict[str, Any], known: KnownFunctio
         custom_status=_custom_status(state.get("customStatus")),
     )
     error = state.get("error")
+    if not (state.get("isDone") or error):
+        result.replay = replay
     # An instance ends only when the SDK is done, every action was passed and no task is open any more.
     if not (state.get("isDone") or error) or not replay.finished or replay.open_tasks:
         return result

@@ -87,6 +87,15 @@ class Replay:
         self.carried_events: list[Event] = []
 
     @property
+    def waits_for_all(self) -> bool:
+        """Whether the last action is open and ends only when every call in it has ended.
+
+        While that is so, the success of one call cannot let the orchestrator's code go on.
+        """
+        last = len(self._actions) - 1
+        return self._current is not None and self._position == last and _only_calls(self._actions[last])
+
+    @property
     def finished(self) -> bool:
         """Whether every action of the list has been passed."""
         return self._started and self._position >= len(self._actions)
@@ -256,6 +265,12 @@ class Replay:
 
         attempt()
         return result
+
+
+def _only_calls(action: Action) -> bool:
+    if action["actionType"] == WHEN_ALL:
+        return all(_only_calls(child) for child in action["compoundActions"])
+    return action["actionType"] in (CALL_ACTIVITY, CALL_ACTIVITY_RETRY, CALL_SUB, CALL_SUB_RETRY)
 
 
 def _ended() -> Wait:

@@ -1,3 +1,5 @@
+# The SDK's decorators and contexts are untyped, as every app that uses them finds.
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalSubscript=false, reportOptionalMemberAccess=false
 """Every Durable pattern the host must carry, over the same API surface as Microsoft's samples."""
 
 import json

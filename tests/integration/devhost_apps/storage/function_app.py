@@ -1,3 +1,5 @@
+# The SDK's decorators and contexts are untyped, as every app that uses them finds.
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalSubscript=false, reportOptionalMemberAccess=false
 """Every storage trigger and binding the host offers; functions report what they saw as lines in a file."""
 
 import json
