@@ -12,6 +12,9 @@ SHORTEST = 2 / 3
 LONGEST = 4 / 3
 """Longest segment as a share of the target (60 s of 45 s): above, one lost job costs too much."""
 
+FFMPEG_RUN_UP_MS = 6_000
+"""Longer than a broadcast's keyframe interval (at most 5 s in DVB and ATSC)."""
+
 
 def plan_segments(media: MediaInfo, *, target_ms: int, overlap_ms: int) -> tuple[Segment, ...]:
     """Cut a video into segments that tile [0, duration_ms) exactly.
@@ -58,10 +61,14 @@ def _nearest(keyframes_ms: Sequence[int], ideal: int, low: int, high: int) -> in
     return min(near, key=lambda key: abs(key - ideal)) if near else ideal
 
 
-def ffmpeg_seek_seconds(media: MediaInfo, pts_ms: int) -> float:
-    """Return X such that the first frame of `ffmpeg -ss X -i file` is the frame with this pts_ms.
+def ffmpeg_seek(media: MediaInfo, pts_ms: int) -> tuple[float, float]:
+    """Return (B, A) such that the first frame of `ffmpeg -ss B -i file -ss A` is the frame with this pts_ms.
 
-    ffmpeg counts `-ss` from the container's own start and drops frames before it. `pts_ms` is rounded down and
-    `container_start_ms` up, so X is never later than the frame and less than 2 ms earlier.
+    ffmpeg counts `-ss` from the container's own start, so B + A = (pts_ms - container_start_ms) / 1000.
+    `pts_ms` is rounded down and `container_start_ms` up: the sum is never later than the frame and less than
+    2 ms earlier, and ffmpeg drops frames before it. Seeking alone (B) is exact only where the index is: in
+    transport streams and open GOPs ffmpeg starts at a keyframe after B, hence the run-up that A drops again.
     """
-    return max(0, pts_ms - media.container_start_ms) / 1000
+    total_ms = max(0, pts_ms - media.container_start_ms)
+    run_up_ms = min(total_ms, FFMPEG_RUN_UP_MS)
+    return (total_ms - run_up_ms) / 1000, run_up_ms / 1000

@@ -3,35 +3,54 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+import cv2
+import numpy as np
 from scenedetect import AdaptiveDetector, FrameTimecode
 from scenedetect.common import Timecode
 
+from fanreel.domain.faces import Bgr
 from fanreel.domain.shots import Cut, strongest_cuts
 
 from .base import FrameStage, PipelineFrame
 
+MILLISECOND = Fraction(1, 1000)
+NOMINAL_RATE = Fraction(25)
+"""The library wants a rate to print frame numbers with; nothing here is computed from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShotSettings:
-    """Numbers of the detector, chosen on the shared broadcast and clips (tests/integration/test_shot_cuts.py)."""
+    """Numbers of the detector, swept on the shared broadcast and clips (tests/integration/test_shot_cuts.py)."""
 
     width_px: int = 256
     """Pictures are compared at this width; more costs time and finds nothing more."""
     adaptive_threshold: float = 3.0
-    """A cut differs this many times more than its neighbours do."""
-    min_content: float = 15.0
-    """…and at least this much (mean of hue, saturation and value differences, 0..255)."""
+    """A cut differs this many times more from the frame before than its neighbours do."""
+    min_content: float = 22.0
+    """…and at least this much: mean of hue, saturation and value differences over the live picture, 0..255."""
     window_frames: int = 2
     """Neighbours looked at on either side."""
+    live_change: float = 1.0
+    """A tile whose mean value (0..255) moved by more than this is live; less is the coder's noise."""
+    live_frames: int = 10
+    """A tile stays live this many frames: 0.4 s at 25 fps, less than half a segment's overlap."""
+    min_live_share: float = 0.1
+    """A smaller live part counts as this share of the picture, so that a ticker in a still frame is no shot."""
     min_gap_ms: int = 120
     """Of cuts closer together only the strongest stays: a flash is two changes, not a shot."""
 
 
-class _ScoringDetector(AdaptiveDetector):
-    """The library's detector, telling how strong each cut is and remembering no earlier cut.
+TILES = 32
+"""The picture is cut into TILES × TILES tiles to see which part of it is live."""
 
-    The library's minimum scene length counts from the previous cut, so what it finds would depend on where a
-    segment begins; it is switched off here and replaced by a rule that looks at near neighbours only.
+
+class _LiveDetector(AdaptiveDetector):
+    """The library's detector, measured over the live part of the picture, and remembering no earlier cut.
+
+    Bars and graphics that stand still hide a cut in the mean over all pixels (a wide picture inside an upright
+    one fills a tenth of it), so the score is divided by the share of the picture that lately moved. The
+    library's minimum scene length counts from the previous cut, which would make the answer depend on where a
+    segment begins; it is off here, and `strongest_cuts` looks at near neighbours only.
     """
 
     def __init__(self, settings: ShotSettings) -> None:
@@ -41,13 +60,27 @@ class _ScoringDetector(AdaptiveDetector):
             window_width=settings.window_frames,
             min_scene_len=0,
         )
+        self._settings = settings
+        self._idle_frames = np.full((TILES, TILES), settings.live_frames, np.int32)
 
-    def cuts(self, pts_ms: int, picture: object) -> list[Cut]:
+    def cuts(self, pts_ms: int, picture: Bgr) -> list[Cut]:
         """Take the next picture in; return the cut it confirms, if any."""
-        code = FrameTimecode(Timecode(pts_ms, Fraction(1, 1000)), fps=Fraction(25))
-        found = self.process_frame(code, picture)  # pyright: ignore[reportArgumentType]
-        scores = {at.pts: score for at, score in self._buffer}
-        return [Cut(at.pts, scores.get(at.pts, 0.0)) for at in found]
+        code = FrameTimecode(Timecode(pts_ms, MILLISECOND), fps=NOMINAL_RATE)
+        found = self.process_frame(code, picture)
+        strength = {at.pts: score for at, score in self._buffer}
+        return [Cut(at.pts, strength[at.pts]) for at in found]
+
+    def _calculate_frame_score(self, timecode: FrameTimecode, frame_img: Bgr) -> float:
+        before = self._last_frame
+        score = super()._calculate_frame_score(timecode, frame_img)
+        after = self._last_frame
+        if before is None or after is None:
+            return score
+        moved = cv2.absdiff(after.lum, before.lum).astype(np.float32)
+        moved = cv2.resize(moved, (TILES, TILES), interpolation=cv2.INTER_AREA) > self._settings.live_change
+        self._idle_frames = np.where(moved, 0, self._idle_frames + 1)
+        live = float((self._idle_frames < self._settings.live_frames).mean())
+        return score / max(live, self._settings.min_live_share)
 
 
 class ShotStage(FrameStage):
@@ -57,7 +90,7 @@ class ShotStage(FrameStage):
 
     def __init__(self, settings: ShotSettings | None = None) -> None:
         self._settings = settings or ShotSettings()
-        self._detector = _ScoringDetector(self._settings)
+        self._detector = _LiveDetector(self._settings)
         self._cuts: list[Cut] = []
 
     def process_frame(self, frame: PipelineFrame) -> None:

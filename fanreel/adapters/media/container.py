@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import av
 import av.logging
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Discard, Stream
 
 from fanreel.contracts.media import MediaInfo
@@ -73,7 +74,7 @@ def opened(source: MediaSource, budget: ReadBudget | None = None) -> Generator[I
                 buffer_size=READ_BYTES,
                 container_options={"format_whitelist": FORMATS},
             )
-        except (av.FFmpegError, UnicodeError) as error:
+        except (FFmpegError, UnicodeError) as error:
             raise InputRejected(
                 "not_a_video", "The file is not a video we can read; upload MP4, MOV, MKV or TS.", file=source.name
             ) from error
@@ -118,7 +119,7 @@ def packets(
                 failures = 0
                 yield packet
             return
-        except av.FFmpegError:
+        except FFmpegError:
             failures += 1
             faults.count += 1
     yield None
@@ -128,7 +129,7 @@ def decoded(stream: Stream, packet: Any, faults: PacketFaults) -> list[Decoded]:
     """Decode one packet (None flushes); a broken one is counted and gives nothing."""
     try:
         return stream.codec_context.decode(packet)  # pyright: ignore[reportAttributeAccessIssue]
-    except av.FFmpegError:
+    except FFmpegError:
         faults.count += 1
         faults.lost_at_end = packet is None or not packet.size
         return []

@@ -4,9 +4,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-import av
 from av.codec.context import ThreadType
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -146,7 +146,7 @@ def _sought(
         faults.count = 0
         try:
             container.seek(to_pts(media, start_ms - back_ms), stream=stream, backward=True)
-        except av.FFmpegError:
+        except FFmpegError:
             break
         pictures = _decode(container, stream, faults, keyed_by=wanted)
         first = next(pictures, None)

@@ -2,8 +2,10 @@
 
 import struct
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, cast
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -65,7 +67,7 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 
 def _matrix(frame: VideoFrame) -> tuple[int, int, int, int] | None:
     try:
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        data = cast(Mapping[Type, Any], frame.side_data).get(Type.DISPLAYMATRIX)
     except ValueError:  # side data of a kind PyAV has no name for
         return None
     if data is None:

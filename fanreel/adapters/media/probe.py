@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -166,7 +167,7 @@ def _last_end(container: InputContainer, stream: VideoStream, index: _Index) -> 
     try:
         container.seek(target, stream=stream, backward=True, any_frame=index.complete)
         return _end_of(container, stream)
-    except (av.FFmpegError, ReadBudgetSpent):
+    except (FFmpegError, ReadBudgetSpent):
         return None
 
 
@@ -176,7 +177,9 @@ def _end_of(container: InputContainer, stream: VideoStream) -> int | None:
     frame_units = int(1 / (_frame_rate(stream) * base))
     end: int | None = None
     for packet in packets(container, stream, PacketFaults()):
-        at = None if packet is None or packet.is_corrupt or packet.is_discard else stamp(packet)
+        if packet is None or packet.is_corrupt or packet.is_discard:
+            continue
+        at = stamp(packet)
         if at is not None:
             end = max(end or at, at + (packet.duration or frame_units))
     return end

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
-import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.error import FFmpegError
 from av.stream import Stream
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
@@ -87,7 +87,7 @@ def _packets(
                 try:
                     target = to_pts(media, start_ms - RUN_UP_MS - (back_ms or 0), stream.time_base)
                     container.seek(target, stream=stream, backward=True)
-                except av.FFmpegError:
+                except FFmpegError:
                     continue
             faults.count = 0
             begun = from_start
@@ -121,7 +121,11 @@ class _Energy:
         """Take in a decoded frame; a jump in time or another channel layout begins a new run."""
         self.heard = True
         at = stamp(frame)
-        place = None if at is None else round((at * frame.time_base - self._origin) * RATE)
+        place = (
+            None
+            if at is None
+            else round((at * (frame.time_base or Fraction(1, frame.sample_rate)) - self._origin) * RATE)
+        )
         run = self._run
         if run is None or run.layout != frame.layout.name or run.rate != frame.sample_rate or run.jumps_to(place):
             self.finish()

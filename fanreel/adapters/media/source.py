@@ -33,8 +33,8 @@ FINGERPRINT_WHOLE_BYTES = 4 * 1024 * 1024
 FINGERPRINT_CHUNKS = 16
 FINGERPRINT_CHUNK_BYTES = 64 * 1024
 
-READ_ATTEMPTS = 5
-"""Tries of one range read; with back-off about 8 s, then the job goes back to its queue."""
+READ_ATTEMPTS = 3
+"""Tries of one range read, on top of the SDK's own per request: it does not repeat a body lost half-way."""
 
 Fetch = Callable[[int, int], bytes]
 T = TypeVar("T")
@@ -226,7 +226,7 @@ class BlobSource:
             ),
             reraise=True,
         )
-        return retrying(self._translated, call)
+        return retrying(lambda: self._translated(call))
 
     def _translated(self, call: Callable[[], T]) -> T:
         try:
