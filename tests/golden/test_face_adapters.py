@@ -72,6 +72,18 @@ def test_small_faces_of_a_wide_shot_are_found(yunet_networks: Networks, photos: 
     assert 20 < float(np.median(faces.heights)) < 40
 
 
+def test_faces_on_the_seams_of_the_tiles_are_found_once(networks: Networks, photos: dict[str, Bgr]) -> None:
+    """45 faces of about 65 px, side by side over a whole 1080p frame."""
+    small = cv2.resize(photos["sample5.jpg"], None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    frame = np.full((1080, 1920, 3), 90, np.uint8)
+    for row in range(3):
+        for column in range(3):
+            y, x = row * (height + 3), column * (width + 3)
+            frame[y : y + height, x : x + width] = small
+    assert len(networks.detector.detect(frame)) == 3 * 3 * 5
+
+
 @pytest.mark.parametrize("scale", [3.0, 4.5])
 def test_close_up_is_one_face(yunet_networks: Networks, photos: dict[str, Bgr], scale: float) -> None:
     """A face that fills a 1080p frame: the coarse pass keeps its parts from being faces."""

@@ -11,7 +11,7 @@ from fanreel.errors import InputRejected, ModelFault
 from fanreel.inference.build.steps import STEPS, build_step
 from fanreel.inference.catalogue import catalogue
 from fanreel.inference.networks import load_networks
-from fanreel.inference.packs import build_pack, states
+from fanreel.inference.packs import build_pack, ensure_baseline, states
 from fanreel.settings import Settings
 
 from .network_inputs import ROOT
@@ -39,6 +39,16 @@ def test_second_build_has_nothing_to_do(ssd_settings: Settings) -> None:
     assert report.made == ()
     assert report.line() == "models: baseline pack ready (7 networks, 66 MB)"
     assert {path.name: path.stat().st_mtime_ns for path in ssd_settings.model_dir.iterdir()} == before
+
+
+def test_set_up_goes_on_without_the_fetched_detector_and_says_so_once(ssd_settings: Settings) -> None:
+    nowhere = ssd_settings.model_copy(update={"model_mirror": "http://127.0.0.1:9/models"})
+    report = ensure_baseline(nowhere)
+    assert report.skipped == ("yunet",)
+    assert len(report.ready) == 7
+    assert len(report.notes) == 1
+    assert "the tiled SSD serves" in report.notes[0]
+    assert load_networks(nowhere).detector.name == "ssd_tiled"
 
 
 def test_damaged_file_is_refused_then_rebuilt(ssd_settings: Settings, tmp_path: Path) -> None:
