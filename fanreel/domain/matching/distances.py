@@ -1,0 +1,65 @@
+"""How far an appearance is from a fan, and who the two nearest fans are.
+
+The distance is the L2 distance between the unit templates. Templates pooled from more, or more varied, faces lie
+nearer to everybody, so fans are ranked by deviation: the distance in strangers' standard deviations at the
+pair's cohesion.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibration import Calibration
+from .gallery import AppearanceColumns, FanColumns
+
+F64 = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of a fan and an appearance, (k,) each."""
+
+    distance: F64
+    cohesion: F64
+    deviation: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Per appearance, (m,): the rows of the nearest fan and of the runner-up (−1: none)."""
+
+    best: Rows
+    second: Rows
+
+
+def distance_from_cosine(cosine: NDArray[Any]) -> NDArray[Any]:
+    """Return √(2 − 2·cos), 0..2."""
+    return np.sqrt(np.maximum(2.0 - 2.0 * cosine, 0.0))
+
+
+def measure_pairs(
+    fans: FanColumns, fan_rows: Rows, seen: AppearanceColumns, seen_rows: Rows, calibration: Calibration
+) -> Pairs:
+    """Measure the given pairs, row by row."""
+    cosine = np.einsum("ij,ij->i", fans.templates[fan_rows], seen.templates[seen_rows], dtype=np.float64)
+    distance = distance_from_cosine(cosine)
+    cohesion = np.asarray(fans.cohesion[fan_rows] * seen.cohesion[seen_rows], np.float64)
+    return Pairs(distance, cohesion, calibration.deviation(distance, cohesion))
+
+
+def nearest_fans(fans: FanColumns, seen: AppearanceColumns, calibration: Calibration, chunk: int) -> Nearest:
+    """Return the two nearest fans of every appearance; `fans` is not empty. Ties go to the smaller id."""
+    count = len(seen)
+    best, second = np.zeros(count, np.intp), np.full(count, -1, np.intp)
+    for start in range(0, count, chunk):
+        rows = slice(start, min(start + chunk, count))
+        distance = distance_from_cosine(seen.templates[rows] @ fans.templates.T)
+        deviation = calibration.deviation(distance, seen.cohesion[rows, None] * fans.cohesion[None, :])
+        best[rows] = deviation.argmin(axis=1)
+        if len(fans) > 1:
+            deviation[np.arange(len(deviation)), best[rows]] = np.inf
+            second[rows] = deviation.argmin(axis=1)
+    return Nearest(best, second)
