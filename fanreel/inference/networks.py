@@ -34,6 +34,8 @@ class Networks:
     embedder: FaceEmbedder
     attributes: FaceAttributes
     model_contract: ModelContract
+    batch_sizes: tuple[int, ...] = BATCH_BUCKETS["cpu"]
+    """Batch sizes the sessions run, largest first."""
 
     def warm_up(self) -> None:
         """Run every batch size once, so that no job pays for the first use; raises ModelFault."""
@@ -42,7 +44,7 @@ class Networks:
         box = np.array([[100, 100, 300, 340]], np.float32)
         points = np.array([[[150, 180], [250, 180], [200, 240], [160, 290], [240, 290]]], np.float32)
         one = self.embedder.chips(frame, Faces(box, np.ones(1, np.float32), points))
-        for size in BATCH_BUCKETS["cuda"]:
+        for size in self.batch_sizes:
             chips = FaceChips.concatenate([one] * size)
             self.attributes.measure(chips)
             self.embedder.embed(chips.select(np.arange(max(size // 2, 1))))  # the mirror images double it
@@ -84,7 +86,7 @@ def load_networks(settings: Settings) -> Networks:
         )
     embedder = FusedEmbedder(network("face_recognition"), network("face_context"), contract)
     attributes = FaceApiAttributes(network("age_gender"), network("face_expression"), landmarks)
-    return Networks(detector, embedder, attributes, contract)
+    return Networks(detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider])
 
 
 @cache
