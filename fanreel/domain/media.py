@@ -9,6 +9,8 @@ from fanreel.domain.naming import segment_id
 
 SHORTEST = 2 / 3
 """Shortest segment as a share of the target (30 s of 45 s): below, the fixed cost of a job shows."""
+SHORTEST_LAST = 1 / 2
+"""The same for the last one, which gets what is left: without this slack no keyframe could be chosen before it."""
 LONGEST = 4 / 3
 """Longest segment as a share of the target (60 s of 45 s): above, one lost job costs too much."""
 
@@ -19,8 +21,8 @@ FFMPEG_RUN_UP_MS = 6_000
 def plan_segments(media: MediaInfo, *, target_ms: int, overlap_ms: int) -> tuple[Segment, ...]:
     """Cut a video into segments that tile [0, duration_ms) exactly.
 
-    Every segment is between SHORTEST and LONGEST of the target (a video shorter than LONGEST is one segment)
-    and starts at a known keyframe when one lies in reach of an even split. Each decodes `overlap_ms` beyond its
+    Every segment is between SHORTEST and LONGEST of the target, the last at least SHORTEST_LAST of it (a video
+    up to LONGEST is one segment), and starts at a known keyframe when one lies in reach of an even split. Each decodes `overlap_ms` beyond its
     end, the last one to duration + 1. Owned ranges tile [0, duration + 1): inner borders lie half an overlap after
     the segment's end, so a cut near a border is judged once, with at least half an overlap on both sides.
     """
@@ -44,12 +46,13 @@ def plan_segments(media: MediaInfo, *, target_ms: int, overlap_ms: int) -> tuple
 
 def _borders(duration: int, keyframes_ms: Sequence[int], target_ms: int) -> list[int]:
     shortest, longest = round(target_ms * SHORTEST), round(target_ms * LONGEST)
+    shortest_last = round(target_ms * SHORTEST_LAST)
     borders = [0]
     while (left := duration - borders[-1]) > longest:
         start = borders[-1]
         parts = max(-(-left // longest), round(left / target_ms))
         ideal = start + left // parts
-        low, high = start + shortest, min(start + longest, duration - shortest)
+        low, high = start + shortest, min(start + longest, duration - shortest_last)
         borders.append(_nearest(keyframes_ms, min(max(ideal, low), high), low, high))
     return [*borders, duration]
 
