@@ -42,6 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
                         help="poll for blob triggers with source EventGrid too")  # fmt: skip
     parser.add_argument("--grace-seconds", type=float, default=5.0, metavar="S",
                         help="time running functions get when the host stops (default: 5)")  # fmt: skip
+    parser.add_argument("--queue-lease-seconds", type=int, default=60, metavar="S",
+                        help="messages of a host that was killed come back after this (default: 60)")  # fmt: skip
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser
 
@@ -133,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         state_dir: Path = (options.state or default_state_dir(app_dir)).resolve()
         host_options = HostOptions(
             state_dir, options.address, options.port, options.blob_scan_seconds,
-            options.poll_eventgrid_blobs, options.grace_seconds,
+            options.poll_eventgrid_blobs, options.grace_seconds, options.queue_lease_seconds,
         )  # fmt: skip
         host = Host(config, functions, host_options)
         asyncio.run(serve(host))

@@ -52,6 +52,7 @@ class HostOptions:
     blob_scan_s: float = 1.0
     poll_event_grid: bool = False
     grace_s: float = 5.0
+    queue_lease_s: int = 60
 
 
 class Host:
@@ -191,7 +192,11 @@ class Host:
             await self._run(function, value, delivery.binding_data(), f"New queue message detected on '{name}'.")
 
         pump = QueuePump(
-            service.get_queue_client(name), service.get_queue_client(f"{name}-poison"), handle, self.config.queues
+            service.get_queue_client(name),
+            service.get_queue_client(f"{name}-poison"),
+            handle,
+            self.config.queues,
+            lease_s=self.options.queue_lease_s,
         )
         self._pumps.append(pump)
         return pump.run()
@@ -213,7 +218,14 @@ class Host:
             retry_delay_s=self.config.queues.retry_delay_s, max_polling_s=self.config.queues.max_polling_s,
         )  # fmt: skip
         poison = self.accounts.queues(HOST_STORAGE).get_queue_client(POISON_QUEUE)
-        pump = QueuePump(self._notices.queue, poison, consumer.handle, options, self.config.blob_parallelism)
+        pump = QueuePump(
+            self._notices.queue,
+            poison,
+            consumer.handle,
+            options,
+            lease_s=self.options.queue_lease_s,
+            max_parallel=self.config.blob_parallelism,
+        )
         self._pumps.append(pump)
         self._blob_pump = pump
         groups: dict[tuple[str, str], list[BlobWatch]] = {}

@@ -83,12 +83,21 @@ class QueuePump:
         poison: where a message goes after ``options.max_dequeue_count`` failed attempts.
         handle: the work.
         options: batch, retry and poll settings.
+        lease_s: how long a message stays hidden without renewal.
         max_parallel: most messages handled at once; default is what batch and threshold allow.
     """
 
     def __init__(
-        self, queue: QueueClient, poison: QueueClient, handle: Handle, options: QueueOptions, max_parallel: int = 0
+        self,
+        queue: QueueClient,
+        poison: QueueClient,
+        handle: Handle,
+        options: QueueOptions,
+        *,
+        lease_s: int = LEASE_S,
+        max_parallel: int = 0,
     ) -> None:
+        self._lease_s = lease_s
         self._queue, self._poison, self._handle, self._options = queue, poison, handle, options
         self._capacity = max_parallel or options.batch_size + options.new_batch_threshold
         self._refill_below = min(options.new_batch_threshold, self._capacity - 1)
@@ -145,7 +154,7 @@ class QueuePump:
         count = min(self._options.batch_size, MAX_FETCH, self._capacity - len(self._tasks))
         received = 0
         pages = self._queue.receive_messages(
-            messages_per_page=count, max_messages=count, visibility_timeout=LEASE_S
+            messages_per_page=count, max_messages=count, visibility_timeout=self._lease_s
         ).by_page()
         async for page in pages:
             async for message in page:
@@ -178,7 +187,7 @@ class QueuePump:
             body, message.id, count, message.pop_receipt or "",
             message.inserted_on, message.expires_on, message.next_visible_on,
         )  # fmt: skip
-        lease = _Lease(self._queue, message)
+        lease = _Lease(self._queue, message, self._lease_s)
         renewing = asyncio.create_task(lease.keep())
         try:
             await self._handle(delivery)
@@ -220,14 +229,14 @@ class QueuePump:
 class _Lease:
     """Keeps one message invisible while it is worked on."""
 
-    def __init__(self, queue: QueueClient, message: QueueMessage) -> None:
-        self._queue, self._id = queue, message.id
+    def __init__(self, queue: QueueClient, message: QueueMessage, lease_s: int) -> None:
+        self._queue, self._id, self._lease_s = queue, message.id, lease_s
         self.receipt = message.pop_receipt or ""
 
     async def keep(self) -> None:
         """Renew at half the lease until cancelled."""
         while True:
-            await asyncio.sleep(LEASE_S / 2)
+            await asyncio.sleep(self._lease_s / 2)
             try:
                 # Shielded: cancelled between request and answer, we would hold a receipt that is no longer valid.
                 await asyncio.shield(self._renew())
@@ -236,7 +245,7 @@ class _Lease:
                             self._queue.queue_name, self._id, _first_line(error))  # fmt: skip
 
     async def _renew(self) -> None:
-        renewed = await self._queue.update_message(self._id, self.receipt, visibility_timeout=LEASE_S)
+        renewed = await self._queue.update_message(self._id, self.receipt, visibility_timeout=self._lease_s)
         self.receipt = renewed.pop_receipt or self.receipt
 
 

@@ -96,6 +96,12 @@ def retrying(context: df.DurableOrchestrationContext):
 
 
 @app.orchestration_trigger(context_name="context")
+def rewindable(context: df.DurableOrchestrationContext):
+    child = yield context.call_sub_orchestrator("chaining")
+    return [child, (yield context.call_activity("fail_twice", context.instance_id))]
+
+
+@app.orchestration_trigger(context_name="context")
 def failing(context: df.DurableOrchestrationContext):
     yield context.call_activity("always_fail", "boom")
     return "unreachable"
