@@ -69,12 +69,12 @@ def _check_out(out: Path) -> None:
 def _stack() -> Generator[tuple[StackInfo, Callable[[], None]]]:
     """Give a running stack and a function that raises when a part of it has died."""
     running = current_stack()
-    if running is not None:
+    if running is not None and running.shared:
         out_console.print(f"using the running stack at {running.api_url}")
         yield running, lambda: None
         return
     out_console.print("starting Azurite, the Cosmos emulator, the Functions host and a worker …")
-    with terminated_as_interrupt(), LocalStack() as stack:
+    with terminated_as_interrupt(), LocalStack(port=0) as stack:
         out_console.print(f"stack at {stack.info.api_url}, logs in {stack.directory}", markup=False)
         yield stack.info, stack.check
 

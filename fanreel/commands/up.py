@@ -46,7 +46,7 @@ def up(
 
     The Cosmos emulator keeps everything in memory: every start is a fresh one.
     """
-    stack = LocalStack(port=port)
+    stack = LocalStack(port=port, shared=True)
     follower = LogFollower(stack.logs)
     try:
         with terminated_as_interrupt(), stack:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fanreel.domain.faces import Bgr
 
@@ -41,12 +43,21 @@ def cut_selfie(photo: Bgr, person: Person, look: Look) -> Bgr:
     mask = np.zeros(size[::-1], np.float32)
     middle, face_px = look.side_px // 2, scale * height
     cv2.ellipse(mask, (middle, middle), (round(0.62 * face_px), round(0.85 * face_px)), 0, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.05 * face_px)[..., None]
-    blurred = cv2.GaussianBlur(sharp, (0, 0), 0.16 * face_px)
+    mask = _soften(mask, 0.05 * face_px)[..., None]
+    blurred = _soften(sharp, 0.16 * face_px)
     picture = (mask * sharp + (1 - mask) * blurred) * look.gain
     picture = picture * np.array([2 - look.warmth, 1.0, look.warmth], np.float32)
     result = np.clip(picture, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(result[:, ::-1]) if look.mirrored else result
+
+
+def _soften(picture: NDArray[Any], sigma_px: float) -> NDArray[Any]:
+    """A wide Gaussian blur, computed on an eighth of the size: what it leaves has no finer detail."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        cv2.GaussianBlur(small, (0, 0), sigma_px / 8), (width, height), interpolation=cv2.INTER_LINEAR
+    )
 
 
 def write_selfies(photo: Bgr, person: Person, directory: Path) -> None:

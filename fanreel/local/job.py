@@ -27,6 +27,8 @@ STALL_SECONDS = 30 * 60.0
 """Longer than a segment's own time-out and retry take, so that the flow's own answer comes first."""
 RETRY_SEEN_SECONDS = 60.0
 """Time the host gets to notice a failed video that was uploaded again."""
+FANS_PER_POLL = 20
+"""With many fans each poll asks about some, so that watching costs the host little."""
 FAULTS_BORNE = 60
 """Polls that may fail in a row (a host being restarted) before the run gives up."""
 
@@ -60,6 +62,8 @@ class Job:
         self._services = services
         self._settings = services.settings
         self._api = api
+        self._seen = State()
+        self._next_fan = 0
         self._retried: dict[str, float] = {}
         """Videos that had failed before and were uploaded again, and when: their old state means nothing yet."""
 
@@ -160,21 +164,29 @@ class Job:
         return found
 
     def _look(self) -> State:
-        videos = {video.video_id: self._video(video.video_id) for video in self.inputs.videos}
-        fans = {fan.fan_id: self._api.fan(fan.fan_id) for fan in self.inputs.fans}
-        state = State(
-            {key: value for key, value in videos.items() if value is not None},
-            {key: value for key, value in fans.items() if value is not None},
-        )
-        if not self._done(state):
-            return state
-        # Asked last, once it could be the only thing left: one request per fan.
-        rendering = {
+        """Ask about what has not ended yet; what has stays as it was seen last."""
+        videos, fans = dict(self._seen.videos), dict(self._seen.fans)
+        for video in self.inputs.videos:
+            if not self._seen.video_done(video.video_id):
+                videos |= _known(video.video_id, self._video(video.video_id))
+        waiting = [fan for fan in self.inputs.fans if not self._seen.fan_done(fan)]
+        first = self._next_fan % max(1, len(waiting))
+        for fan in [*waiting[first:], *waiting[:first]][:FANS_PER_POLL]:
+            fans |= _known(fan.fan_id, self._api.fan(fan.fan_id))
+        self._next_fan = first + FANS_PER_POLL
+        state = State(videos, fans)
+        if self._done(state):
+            # Asked last, when it is the only thing that may be left: one request per fan.
+            state = State(videos, fans, self._rendering())
+        self._seen = State(videos, fans)
+        return state
+
+    def _rendering(self) -> frozenset[str]:
+        return frozenset(
             fan.fan_id
             for fan in self.inputs.fans
             if any(montage["status"] == "rendering" for montage in self._api.montages(fan.fan_id))
-        }
-        return State(state.videos, state.fans, frozenset(rendering))
+        )
 
     def _video(self, video_id: str) -> dict[str, Any] | None:
         video = self._api.video(video_id)
@@ -207,6 +219,10 @@ class Job:
             partial.replace(target)
             files[kind] = target
         return files
+
+
+def _known(key: str, value: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    return {} if value is None else {key: value}
 
 
 def _forget_files(out: Path, fan_id: str) -> None:

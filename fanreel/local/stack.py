@@ -45,6 +45,8 @@ class StackInfo:
     cosmos_key: str
     directory: str
     started_at: str
+    shared: bool
+    """Whether other commands may give it work: that of `fanreel up`, not one that a `run` will take down."""
 
     def settings(self) -> Settings:
         """Return this process's settings, pointed at the stack."""
@@ -68,12 +70,13 @@ class StackInfo:
 
 
 def run_directory() -> Path:
-    """Return where stacks keep their state."""
-    return project_root() / ".fanreel" / "run"
+    """Return where stacks keep their state; `FANREEL_RUN_DIR` names another place."""
+    named = os.environ.get("FANREEL_RUN_DIR")
+    return Path(named) if named else project_root() / ".fanreel" / "run"
 
 
 def current_stack() -> StackInfo | None:
-    """Return the running stack that `fanreel up` published, if there is one."""
+    """Return the running stack that was published last, if it still runs."""
     try:
         data: Any = json.loads((run_directory() / "current.json").read_text())
         info = StackInfo(**data)
@@ -85,7 +88,9 @@ def current_stack() -> StackInfo | None:
 class LocalStack:
     """Everything started on enter and stopped on exit; host and worker can be ended and restarted in between.
 
-    `env` overrides what the host and the worker see. Enter it from the main thread (see `ChildProcess`).
+    `env` overrides what the host and the worker see; `port` 0 takes any free one for the host. `publish` writes
+    `current.json`, by which other commands find the stack; `shared` invites them to use it. Enter it from the main
+    thread (see `ChildProcess`).
     """
 
     def __init__(
@@ -95,12 +100,14 @@ class LocalStack:
         port: int | None = None,
         env: Mapping[str, str] | None = None,
         publish: bool = True,
+        shared: bool = False,
     ) -> None:
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self.directory = directory or run_directory() / f"{stamp}-{os.getpid()}"
         self._asked_port = port
         self._extra_env = dict(env or {})
         self._publish = publish
+        self._shared = shared
         self._azurite = Azurite(self.directory)
         self._cosmos = CosmosEmulator(self.directory)
         self._children: dict[str, ChildProcess] = {}
@@ -189,6 +196,7 @@ class LocalStack:
             cosmos_key=self._cosmos.key,
             directory=str(self.directory),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            shared=self._shared,
         )
         self._create_stores()
         host = [sys.executable, "-m", "devhost", "--app", str(project_root()), "--port", str(port)]
@@ -235,6 +243,8 @@ class LocalStack:
 
     def _choose_port(self) -> int:
         port = HOST_PORT if self._asked_port is None else self._asked_port
+        if port == 0:
+            return free_ports(1)[0]
         if not accepts(port):
             return port
         if self._asked_port is not None:
