@@ -156,7 +156,9 @@ def _picture(
     width, height = _even(media.width * scale), _even(media.height * scale)
     picture = (
         reader[str(media.video_index)]
-        .filter("setpts", f"PTS-{_zero(media, placed, timeline)}/TB")
+        # In microseconds: in a container's own ticks (a frame each in AVI) the shift would be cut to whole ones.
+        .filter("settb", "1/1000000")
+        .filter("setpts", f"PTS-{round(_zero(media, placed, timeline) * 1_000_000)}")
         .filter("trim", start=_seconds(-BORDER_MS))
     )
     if media.interlaced:
@@ -201,7 +203,7 @@ def _sounds(readers: list[Stream], medias: list[MediaInfo], timeline: Timeline) 
             continue
         sounds.append(
             reader[str(media.audio[0].index)]
-            .filter("asetpts", f"PTS-{_zero(media, placed, timeline)}/TB")
+            .filter("asetpts", f"PTS-{_exact(_zero(media, placed, timeline))}/TB")
             .filter("atrim", start=0)
             # Gaps in the stamps become silence, overlaps are cut: the rest stays where it belongs.
             .filter("aresample", SAMPLE_RATE, first_pts=0, min_hard_comp=0.02, **{"async": 1})
@@ -309,9 +311,9 @@ def _encoding(rate: Fraction) -> dict[str, Any]:
     }
 
 
-def _zero(media: MediaInfo, placed: PlacedClip, timeline: Timeline) -> str:
+def _zero(media: MediaInfo, placed: PlacedClip, timeline: Timeline) -> Fraction:
     """Return the clip's first frame on the source's own clock, in seconds."""
-    return _exact(media.origin_pts * media.time_base.fraction() + placed.source_frame / timeline.rate)
+    return media.origin_pts * media.time_base.fraction() + placed.source_frame / timeline.rate
 
 
 def _exact(seconds: Fraction) -> str:
