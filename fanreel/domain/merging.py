@@ -117,10 +117,11 @@ def _persons(appearances: Sequence[Appearance]) -> list[int | None]:
     """Return the cluster of each appearance; none for those too small or poor to be compared."""
     persons: list[int | None] = [None] * len(appearances)
     rows = [i for i, a in enumerate(appearances) if _comparable(a)]
-    pooled = [appearances[i].pooled for i in rows]
-    templates = np.array([p.template for p in pooled if p is not None], np.float32)
+    pooled = [p for i in rows if (p := appearances[i].pooled) is not None]
     if rows:
-        labels = cluster_people(templates, [(appearances[i].start_ms, appearances[i].end_ms) for i in rows])
+        templates = np.array([p.template for p in pooled], np.float32)
+        spans = [(appearances[i].start_ms, appearances[i].end_ms) for i in rows]
+        labels = cluster_people(templates, np.array([p.cohesion for p in pooled]), spans)
         for row, label in zip(rows, labels.tolist(), strict=True):
             persons[row] = int(label)
     return persons

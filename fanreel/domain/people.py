@@ -15,10 +15,9 @@ from sklearn.cluster import AgglomerativeClustering
 
 from fanreel.domain.faces import F32
 
-SAME_PERSON_DISTANCE = 0.577
-"""Largest distance between any two templates of a person: the fused distance at which 1 in 10,000 pairs of
-strangers would be taken for one (reference/models.md, LFW, 9.2 million pairs, single faces); pooled templates are
-safer still, and complete linkage asks it of every pair."""
+SAME_PERSON_DISTANCE = 0.60
+"""Largest distance between any two appearances of a person. Up to .60 no face in media/broadcast is nearer to a
+wrong person (the first at .601, reference/models.md); on LFW 1 in 10,000 pairs of strangers is below .577."""
 
 MIN_FACE_PX = 40.0
 """Smaller faces are not clustered: they drift towards each other (reference/models.md)."""
@@ -31,14 +30,23 @@ _BLOCK_ROWS = 2048
 
 
 def cluster_people(
-    templates: F32, spans_ms: Sequence[tuple[int, int]], *, distance: float = SAME_PERSON_DISTANCE
+    templates: F32,
+    cohesion: NDArray[Any],
+    spans_ms: Sequence[tuple[int, int]],
+    *,
+    distance: float = SAME_PERSON_DISTANCE,
 ) -> NDArray[np.intp]:
     """Return a cluster label per template (n, d), unit rows; spans [start, end) that overlap are never joined.
+
+    Pooling draws templates towards each other, strangers' as well: two templates of five faces lie nearer than
+    their faces do. `cohesion` (n,), mean cosine of an appearance's faces to its template, undoes that: compared is
+    the root mean square distance between single faces, the scale on which `distance` was measured.
 
     Labels are numbered in order of first row. Groups that no pair below `distance` connects are clustered apart:
     the answer is the same and a long broadcast needs no full distance matrix.
     """
     count = len(templates)
+    templates = templates * np.asarray(cohesion, np.float32)[:, None]
     labels = np.full(count, -1, np.intp)
     spans = np.asarray(spans_ms, np.int64).reshape(-1, 2)
     following = 0

@@ -38,6 +38,11 @@ class Pooled:
     kept: NDArray[np.bool_]
     spread: float
 
+    @property
+    def cohesion(self) -> float:
+        """Mean cosine of the kept faces to the template, 0..1 (of unit rows at distance d it is 1 − d²/2)."""
+        return max(0.0, 1.0 - self.spread**2 / 2)
+
 
 def pool_template(vectors: F32, weights: F32) -> Pooled:
     """Pool unit rows (n, d) with weights (n,) > 0, n ≥ 1: quality-weighted, outlier-trimmed mean, renormalised.
