@@ -56,6 +56,10 @@ def check(plan, rendered, *, rate=Fraction(25)):
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert video.average_rate == rate
         assert abs(video.frames - plan.duration_ms * rate / 1000) <= 1
+        assert video.duration
+        assert video.time_base
+        assert audio.duration
+        assert audio.time_base
         assert abs(video.duration * video.time_base * 1000 - plan.duration_ms) <= 1000 / rate
         assert abs(audio.duration * audio.time_base * 1000 - plan.duration_ms) <= 1000 / rate + 22
         assert (audio.codec_context.sample_rate, audio.codec_context.layout.name) == (48_000, "stereo")
