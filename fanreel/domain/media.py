@@ -22,9 +22,10 @@ def plan_segments(media: MediaInfo, *, target_ms: int, overlap_ms: int) -> tuple
     """Cut a video into segments that tile [0, duration_ms) exactly.
 
     Every segment is between SHORTEST and LONGEST of the target, the last at least SHORTEST_LAST of it (a video
-    up to LONGEST is one segment), and starts at a known keyframe when one lies in reach of an even split. Each decodes `overlap_ms` beyond its
-    end, the last one to duration + 1. Owned ranges tile [0, duration + 1): inner borders lie half an overlap after
-    the segment's end, so a cut near a border is judged once, with at least half an overlap on both sides.
+    up to LONGEST is one segment), and starts at a known keyframe when one lies in reach of an even split. Each
+    decodes `overlap_ms` beyond its end, the last one to duration + 1. Owned ranges tile [0, duration + 1): inner
+    borders lie half an overlap after the segment's end, so a cut near a border is judged once, with at least
+    half an overlap on both sides.
     """
     duration = max(1, media.duration_ms)
     borders = _borders(duration, media.keyframes_ms, target_ms)
