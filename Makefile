@@ -51,7 +51,7 @@ $(STAMPS)/prerequisites:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer was not found. Install it, or name it: make setup PYTHON=/path/to/python3' >&2; exit 1; }
 	@command -v node >/dev/null && command -v npm >/dev/null || \
 		{ echo 'Node.js was not found. Install Node.js 20 or newer (with npm) and put it on PATH.' >&2; exit 1; }
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || \
 		{ echo "Node.js $$(node --version) is too old. Install Node.js 20 or newer." >&2; exit 1; }
 	@touch $@
 

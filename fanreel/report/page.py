@@ -1,6 +1,7 @@
 """`report.html`: one page that needs nothing but itself and the montages beside it."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -31,8 +32,14 @@ def render_page(report: Report, run: RunDocuments, event: str) -> str:
         summary=escape(summary),
         fans="\n".join(_fan(fan, run, videos) for fan in report.fans) or '<p class="soft">No fans.</p>',
         videos="\n".join(_video(video, run) for video in run.videos) or '<p class="soft">None.</p>',
-        timings="".join(f"<div><dt>{escape(k)}</dt><dd>{v:g}</dd></div>" for k, v in report.timings.items()),
+        timings="".join(_timing(name, value) for name, value in report.timings.items()),
     )
+
+
+def _timing(name: str, value: float) -> str:
+    unit = "× real time" if name.endswith("TimesRealTime") else "s"
+    plain = re.sub(r"(Seconds|TimesRealTime)$", "", name).replace("stage.", "worker: ")
+    return f"<div><dt>{escape(plain)}</dt><dd>{value:.2f} {unit}</dd></div>"
 
 
 def _fan(fan: FanReport, run: RunDocuments, videos: Mapping[str, VideoDocument]) -> str:
