@@ -4,6 +4,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def take_order(
     saw("order", id=order["id"], count=msg.dequeue_count, message=msg.id, function=context.function_name)
     if order.get("fail"):
         raise RuntimeError("this order fails")
+    time.sleep(order.get("seconds", 0))
     receipts.set(json.dumps({"receipt": order["id"]}))
     copy.set(msg.get_body().decode())
 
