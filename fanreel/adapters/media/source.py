@@ -219,7 +219,7 @@ class BlobSource:
     def _retrying(self, call: Callable[[], T]) -> T:
         retrying = Retrying(
             stop=stop_after_attempt(READ_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=self._first_wait, max=4.0, jitter=self._first_wait),
+            wait=wait_exponential_jitter(multiplier=self._first_wait, max=4.0, jitter=self._first_wait),
             retry=retry_if_exception_type(TransientFault),
             before_sleep=lambda state: log.warning(
                 "blob.read_again", blob=self.name, attempt=state.attempt_number
