@@ -98,17 +98,16 @@ class Calibration:
         return np.maximum(self._mean(cohesion) + float(ndtri(fmr)) * std, 0.0)
 
     def log_likelihood_ratio(self, distance: Array, cohesion: Array) -> F64:
-        """Return ln p(distance | same) / p(distance | strangers).
+        """Return ln p(distance | same) / p(distance | strangers), falling with distance.
 
-        Nearer than the genuine mean counts as the genuine mean: the genuine curve would otherwise call an
-        extremely good fit unlikely.
+        Nearer than the genuine mean costs nothing (the genuine curve would call an extremely good fit unlikely),
+        and farther than the strangers' mean gains nothing.
         """
-        mean = np.interp(cohesion, self.cohesion, self.genuine_mean)
         std = np.interp(cohesion, self.cohesion, self.genuine_std)
-        nearest = np.maximum(distance, mean)
-        other = self.deviation(nearest, cohesion)
+        same = np.maximum((distance - np.interp(cohesion, self.cohesion, self.genuine_mean)) / std, 0.0)
+        other = np.minimum(self.deviation(distance, cohesion), 0.0)
         scale = np.log(np.interp(cohesion, self.cohesion, self.impostor_std) / std)
-        return np.asarray(scale - 0.5 * ((nearest - mean) / std) ** 2 + 0.5 * other**2, np.float64)
+        return np.asarray(scale - 0.5 * same**2 + 0.5 * other**2, np.float64)
 
     def _mean(self, cohesion: Array) -> Array:
         """Return the strangers' mean; below the first knot it goes on falling as between the first two."""

@@ -119,7 +119,7 @@ def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelCo
     """Return the one contract all templates were made under; none when there is no template.
 
     Raises:
-        ContractBroken: `model_contract_mismatch`.
+        ContractBroken: `model_contract_mismatch`; `template_invalid` when their lengths differ.
     """
     documents = (*fans.documents, *appearances.documents)
     contracts = {
@@ -133,6 +133,8 @@ def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelCo
                 f"{one.model_id}/{one.preprocessing}/{one.sha256[:12]}" for one in contracts.values()
             ),
         )
+    if len(fans) and len(appearances) and fans.templates.shape[1] != appearances.templates.shape[1]:
+        raise ContractBroken("template_invalid", "templates of different length under one contract")
     return next(iter(contracts.values()), None)
 
 
