@@ -1,0 +1,337 @@
+"""The merge: wherever a video was cut and in whatever order results come, the same video is described."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fanreel.contracts import (
+    EmbeddedFaces,
+    MediaInfo,
+    ModelContract,
+    Rational,
+    Segment,
+    SegmentPlanDocument,
+    SegmentResult,
+    ShotMeasure,
+    SoundResult,
+    TrackResult,
+    Vectors,
+)
+from fanreel.domain.media import plan_segments
+from fanreel.domain.merging import MergedVideo, apparent_gender, merge_segments
+from fanreel.domain.templates import choose_faces
+from fanreel.domain.tracks import Track, Tracker
+from fanreel.errors import ContractBroken
+
+pytestmark = pytest.mark.unit
+
+VIDEO = "v-1"
+CONTRACT = ModelContract(model_id="m", sha256="0" * 64, preprocessing="p")
+FRAME_MS = 40
+SAMPLE_MS = 200
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in the picture from start to end, drifting sideways; `who` decides their face."""
+
+    who: int
+    start_ms: int
+    end_ms: int
+    x: int
+    speed: int  # px per second
+    size: int = 80
+
+    def box(self, pts_ms: int) -> tuple[int, int, int, int]:
+        x = self.x + self.speed * (pts_ms - self.start_ms) // 1000
+        return (x, 100, x + self.size, 100 + self.size)
+
+    def quality(self, pts_ms: int) -> float:
+        return 0.5 + 0.4 * ((self.who * 31 + pts_ms // SAMPLE_MS * 17) % 100) / 100
+
+    def vector(self, pts_ms: int) -> np.ndarray:
+        centre = np.random.default_rng(self.who).normal(size=64)
+        noise = np.random.default_rng(self.who * 100_003 + pts_ms).normal(size=64) * 0.15
+        return (centre + noise) / np.linalg.norm(centre + noise)
+
+
+def media(duration_ms: int) -> MediaInfo:
+    return MediaInfo(
+        container="mp4",
+        size_bytes=1,
+        duration_ms=duration_ms,
+        video_index=0,
+        video_codec="h264",
+        pixel_format="yuv420p",
+        width=1280,
+        height=720,
+        coded_width=1280,
+        coded_height=720,
+        rotation=0,
+        sample_aspect=Rational(num=1, den=1),
+        frame_rate=Rational(num=25, den=1),
+        time_base=Rational(num=1, den=1000),
+        origin_pts=0,
+        container_start_ms=0,
+        keyframes_ms=tuple(range(0, duration_ms, 1000)),
+        audio=(),
+        color_transfer="",
+        interlaced=False,
+        truncated=False,
+    )
+
+
+def plan(duration_ms: int, target_ms: int) -> SegmentPlanDocument:
+    info = media(duration_ms)
+    return SegmentPlanDocument(
+        video_id=VIDEO, media=info, segments=plan_segments(info, target_ms=target_ms, overlap_ms=1000)
+    )
+
+
+def look_at(segment: Segment, people: list[Person], cuts: list[int], duration_ms: int) -> SegmentResult:
+    """What a worker with perfect eyes and the real tracker reports of one segment."""
+    frames = [p for p in range(0, duration_ms, FRAME_MS) if segment.start_ms <= p < segment.decode_end_ms]
+    looks = [p for p in frames if p % SAMPLE_MS == 0]
+    tracker, tracks, before = Tracker(), list[Track](), -1
+    for sample, pts in enumerate(looks):
+        if any(before < cut <= pts for cut in cuts):
+            tracks += tracker.cut()
+        before = pts
+        seen = [p for p in people if p.start_ms <= pts < p.end_ms]
+        found = np.array([p.box(pts) for p in seen], np.float32).reshape(-1, 4)
+        tracks += tracker.step(sample, pts, found, np.ones(len(seen), np.float32))[1]
+    tracks += tracker.cut()
+    return SegmentResult(
+        video_id=VIDEO,
+        segment_id=segment.segment_id,
+        attempt=1,
+        start_ms=segment.start_ms,
+        end_ms=segment.end_ms,
+        model_contract=CONTRACT,
+        detector="synthetic",
+        frame_width=1280,
+        frame_height=720,
+        frames_decoded=len(frames),
+        frames_sampled=len(looks),
+        frames_corrupt=0,
+        last_pts_ms=frames[-1] if frames else -1,
+        cuts_ms=tuple(c for c in sorted(cuts) if segment.owned_from_ms <= c < segment.owned_to_ms),
+        tracks=tuple(_wire(i, t, people) for i, t in enumerate(tracks)),
+        picture=ShotMeasure(
+            pts_ms=tuple(looks),
+            sharpness=(200.0,) * len(looks),
+            luma=(100.0,) * len(looks),
+            motion=(1.0,) * len(looks),
+        ),
+        seconds={"detect": 0.5},
+    )
+
+
+def _wire(track_id: int, track: Track, people: list[Person]) -> TrackResult:
+    owners = [
+        next(p for p in people if p.start_ms <= pts < p.end_ms and tuple(int(v) for v in box) == p.box(pts))
+        for pts, box in zip(track.pts_ms, track.boxes, strict=True)
+    ]
+    quality = [p.quality(pts) for p, pts in zip(owners, track.pts_ms, strict=True)]
+    best = choose_faces(np.array(track.pts_ms), np.array(quality)).tolist()
+    return TrackResult(
+        track_id=track_id,
+        pts_ms=tuple(track.pts_ms),
+        boxes=tuple(p.box(pts) for p, pts in zip(owners, track.pts_ms, strict=True)),
+        scores=tuple(track.scores),
+        quality=tuple(quality),
+        valence=tuple(0.5 for _ in owners),
+        arousal=tuple(0.4 for _ in owners),
+        mouth_open=tuple(0.1 for _ in owners),
+        expression=tuple("happy" for _ in owners),
+        embedded=EmbeddedFaces(
+            pts_ms=tuple(track.pts_ms[row] for row in best),
+            quality=tuple(quality[row] for row in best),
+            sharpness=tuple(0.9 for _ in best),
+            height_px=tuple(float(owners[row].size) for row in best),
+            female_probability=tuple(0.9 if owners[row].who % 2 else 0.1 for row in best),
+            age_years=tuple(30.0 for _ in best),
+            vectors=Vectors.pack(np.stack([owners[row].vector(track.pts_ms[row]) for row in best])),
+        ),
+    )
+
+
+def merged(duration_ms: int, target_ms: int, people: list[Person], cuts: list[int]) -> MergedVideo:
+    document = plan(duration_ms, target_ms)
+    results = [look_at(s, people, cuts, duration_ms) for s in document.segments]
+    return merge_segments(document, results, sounds(document), event_id="e")
+
+
+def sounds(document: SegmentPlanDocument) -> list[SoundResult]:
+    return [
+        SoundResult(
+            video_id=VIDEO,
+            segment_id=s.segment_id,
+            second_ms=tuple(range(-(-s.start_ms // 1000) * 1000, s.end_ms, 1000)),
+            loudness_db=tuple(-30.0 - s % 7 for s in range(-(-s.start_ms // 1000), -(-s.end_ms // 1000))),
+        )
+        for s in document.segments
+    ]
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[int, list[Person], list[int]]:
+    """Up to six people, each in a lane of their own, coming and going, and up to five cuts."""
+    duration = draw(st.integers(12_000, 40_000))
+    people: list[Person] = []
+    for lane in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, duration - 500))
+        length = draw(st.integers(250, duration))
+        people.append(
+            Person(lane + 1, start, min(start + length, duration), x=1000 * lane, speed=draw(st.integers(-15, 15)))
+        )
+    frames = st.integers(1, duration // FRAME_MS - 1).map(lambda n: n * FRAME_MS)
+    return duration, people, draw(st.lists(frames, unique=True, max_size=5).map(sorted))
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenes(), st.integers(5_000, 12_000))
+def test_segments_merge_to_what_the_whole_video_shows(
+    scene: tuple[int, list[Person], list[int]], target: int
+) -> None:
+    duration, people, cuts = scene
+    whole = merged(duration, 120_000, people, cuts)
+    parts = merged(duration, target, people, cuts)
+    assert parts.shots == whole.shots
+    assert parts.appearances == whole.appearances
+    assert parts.people == whole.people
+    assert (parts.gaps, parts.loudness_db, parts.excitement) == ((), whole.loudness_db, whole.excitement)
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenes(), st.randoms())
+def test_order_and_repetition_of_results_change_nothing(
+    scene: tuple[int, list[Person], list[int]], random
+) -> None:
+    duration, people, cuts = scene
+    document = plan(duration, 6_000)
+    results = [look_at(s, people, cuts, duration) for s in document.segments]
+    again = [r.model_copy(update={"attempt": 2, "tracks": ()}) for r in results]
+    shuffled = [*results, *again, *results]
+    random.shuffle(shuffled)
+    first = merge_segments(document, results, sounds(document), event_id="e")
+    second = merge_segments(document, shuffled, sounds(document)[::-1], event_id="e")
+    assert second == first
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenes(), st.sets(st.integers(0, 6)))
+def test_whatever_is_missing_times_stay_inside_the_video_and_shots_and_gaps_tile_it(
+    scene: tuple[int, list[Person], list[int]], lost: set[int]
+) -> None:
+    duration, people, cuts = scene
+    document = plan(duration, 6_000)
+    results = [look_at(s, people, cuts, duration) for s in document.segments if s.index not in lost]
+    video = merge_segments(document, results, [], event_id="e")
+    spans = sorted([(s.start_ms, s.end_ms) for s in video.shots] + [(g.start_ms, g.end_ms) for g in video.gaps])
+    assert spans[0][0] == 0
+    assert spans[-1][1] == duration
+    assert all(a[1] == b[0] for a, b in pairwise(spans))
+    for appearance in video.appearances:
+        shot = video.shots[appearance.shot_index]
+        assert shot.start_ms <= appearance.start_ms < appearance.end_ms <= shot.end_ms
+        assert list(appearance.pts_ms) == sorted(set(appearance.pts_ms))
+        assert len(appearance.boxes) == len(appearance.excitement_curve) == len(appearance.pts_ms)
+        assert 0.0 <= appearance.excitement <= 1.0
+    for person in video.people:
+        assert 0 < person.screen_time_ms <= duration
+    assert [a.id for a in video.appearances] == sorted(a.id for a in video.appearances)
+
+
+def test_one_person_over_three_segments_is_one_appearance_with_one_template() -> None:
+    video = merged(18_000, 6_000, [Person(1, 0, 18_000, x=100, speed=10)], [])
+    (appearance,) = video.appearances
+    assert (appearance.start_ms, appearance.end_ms) == (0, 18_000)
+    assert appearance.supporting_faces >= 4
+    assert appearance.template is not None
+    assert appearance.apparent_gender == "female"
+    assert video.people[0].appearance_ids == (appearance.id,)
+    assert video.seconds == {"detect": 1.5}
+
+
+def test_an_appearance_lasts_until_the_next_look_but_not_beyond_its_shot() -> None:
+    people = [Person(1, 1000, 2001, x=100, speed=0), Person(2, 4000, 9000, x=600, speed=0)]
+    video = merged(12_000, 120_000, people, [5480])
+    spans = [(a.start_ms, a.end_ms) for a in video.appearances]
+    assert spans == [(1000, 2200), (4000, 5480), (5600, 9000)]
+
+
+def test_the_same_face_before_and_after_a_cut_is_two_appearances_of_one_person() -> None:
+    video = merged(12_000, 120_000, [Person(1, 0, 12_000, x=100, speed=0)], [6000])
+    assert [(a.start_ms, a.end_ms) for a in video.appearances] == [(0, 6000), (6000, 12_000)]
+    assert len(video.people) == 1
+    assert video.people[0].screen_time_ms == 12_000
+    assert [(i.start_ms, i.end_ms) for i in video.people[0].instances] == [(0, 12_000)]
+
+
+def test_a_track_that_turns_into_somebody_else_is_split_where_it_does() -> None:
+    people = [Person(1, 0, 3000, x=100, speed=0), Person(2, 3000, 6000, x=110, speed=0)]
+    video = merged(6000, 120_000, people, [])
+    assert [(a.start_ms, a.end_ms) for a in video.appearances] == [(0, 3000), (3000, 6000)]
+    assert len(video.people) == 2
+
+
+def test_a_lost_segment_is_a_gap_and_nothing_is_claimed_inside_it() -> None:
+    document = plan(18_000, 6_000)
+    people = [Person(1, 0, 18_000, x=100, speed=0)]
+    results = [look_at(s, people, [], 18_000) for s in document.segments if s.index != 1]
+    video = merge_segments(document, results, [], event_id="e")
+    (gap,) = video.gaps
+    lost = document.segments[1]
+    assert (gap.start_ms, gap.end_ms, gap.reason) == (lost.start_ms, lost.end_ms, "segment_failed")
+    assert all(a.end_ms <= gap.start_ms or a.start_ms >= gap.end_ms for a in video.appearances)
+    assert len(video.appearances) == 2
+
+
+def test_data_that_ends_early_is_a_truncated_gap_to_the_end() -> None:
+    document = plan(24_000, 6_000)
+    results = [look_at(s, [], [], 9_000) for s in document.segments]
+    video = merge_segments(document, results, [], event_id="e")
+    assert [(g.start_ms, g.end_ms, g.reason) for g in video.gaps] == [(9_000, 24_000, "truncated")]
+
+
+def test_a_hole_in_the_middle_is_undecodable_not_truncated() -> None:
+    document = plan(24_000, 6_000)
+    results = [look_at(s, [], [], 24_000) for s in document.segments]
+    results[1] = results[1].model_copy(update={"frames_decoded": 0, "last_pts_ms": -1})
+    video = merge_segments(document, results, [], event_id="e")
+    assert [g.reason for g in video.gaps] == ["undecodable"]
+
+
+def test_nothing_analysed_is_one_gap_and_no_shot() -> None:
+    video = merge_segments(plan(24_000, 6_000), [], [], event_id="e")
+    assert (video.shots, video.appearances, video.people) == ((), (), ())
+    assert [(g.start_ms, g.end_ms) for g in video.gaps] == [(0, 24_000)]
+    assert len(video.excitement) == 24
+
+
+def test_results_of_two_networks_are_never_mixed() -> None:
+    document = plan(12_000, 5_000)
+    results = [look_at(s, [], [], 12_000) for s in document.segments]
+    results[0] = results[0].model_copy(update={"model_contract": CONTRACT.model_copy(update={"sha256": "1" * 64})})
+    with pytest.raises(ContractBroken, match="mixed_model_contracts"):
+        merge_segments(document, results, [], event_id="e")
+
+
+def test_a_result_of_another_video_is_refused() -> None:
+    document = plan(12_000, 120_000)
+    result = look_at(document.segments[0], [], [], 12_000).model_copy(update={"video_id": "v-2"})
+    with pytest.raises(ContractBroken, match="foreign_result"):
+        merge_segments(document, [result], [], event_id="e")
+
+
+@pytest.mark.parametrize(
+    ("female", "votes", "verdict"),
+    [(0.9, 2, "female"), (0.1, 2, "male"), (0.6, 5, "undetermined"), (0.99, 1, "undetermined")],
+)
+def test_apparent_gender_needs_a_clear_vote(female: float, votes: int, verdict: str) -> None:
+    assert apparent_gender(female, votes) == verdict
