@@ -72,6 +72,7 @@ def ffmpeg_seek(media: MediaInfo, pts_ms: int) -> tuple[float, float]:
     `pts_ms` is rounded down and `container_start_ms` up: the sum is never later than the frame and less than
     2 ms earlier, and ffmpeg drops frames before it. Seeking alone (B) is exact only where the index is: in
     transport streams and open GOPs ffmpeg starts at a keyframe after B, hence the run-up that A drops again.
+    Leave a B of 0 out: AVI seeks badly to its own start.
     """
     total_ms = max(0, pts_ms - media.container_start_ms)
     run_up_ms = min(total_ms, FFMPEG_RUN_UP_MS)

@@ -82,7 +82,8 @@ def ffmpeg_frame(path: Path, media: MediaInfo, pts_ms: int) -> Bgr:
     untagged_hd = media.coded_height >= 720
     raw = ffmpeg(
         *("-colorspace:v", "bt709" if untagged_hd else "smpte170m"),
-        *("-ss", f"{before:.3f}", "-i", path, "-ss", f"{after:.3f}", "-frames:v", "1"),
+        *(("-ss", f"{before:.3f}") if before else ()),
+        *("-i", path, "-ss", f"{after:.3f}", "-frames:v", "1"),
         *("-vf", f"scale={media.width}:{media.height}:flags=bilinear"),
         *("-f", "rawvideo", "-pix_fmt", "bgr24", "-"),
     )

@@ -198,13 +198,11 @@ class BlobSource:
         return cast(BinaryIO, reader)
 
     def _look(self) -> int:
-        if self._etag is None:
-            found = self._client.get_blob_properties()
-            self._etag = str(found.etag)
-        else:
-            found = self._client.get_blob_properties(
-                etag=self._etag, match_condition=MatchConditions.IfNotModified
-            )
+        found = self._client.get_blob_properties()
+        etag = str(found.etag)
+        if self._etag is not None and etag != self._etag:
+            raise _changed(self.name)
+        self._etag = etag
         return int(found.size)
 
     def _fetch(self, offset: int, length: int) -> bytes:
@@ -241,14 +239,18 @@ def blob_fault(error: AzureError, blob_name: str) -> FanreelError:
     """Translate what the storage SDK raises while reading one blob into our tree."""
     status = error.status_code if isinstance(error, HttpResponseError) else None
     if isinstance(error, ResourceModifiedError) or status == 412:
-        return InputRejected(
-            "blob_changed",
-            "The file was overwritten while it was being read; the new one has its own job.",
-            blob=blob_name,
-        )
+        return _changed(blob_name)
     if isinstance(error, ResourceNotFoundError) or status == 404:
         return InputRejected("blob_missing", "The file is no longer in storage; upload it again.", blob=blob_name)
     return TransientFault("blob_unavailable", "Storage did not answer the read.", blob=blob_name, status=status)
+
+
+def _changed(blob_name: str) -> InputRejected:
+    return InputRejected(
+        "blob_changed",
+        "The file was overwritten while it was being read; the new one has its own job.",
+        blob=blob_name,
+    )
 
 
 def fingerprint(source: MediaSource) -> str:

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fanreel.adapters.media.frames import iter_frames
+from fanreel.adapters.media.probe import probe
+from fanreel.adapters.media.source import FileSource
+from fanreel.domain.media import plan_segments
+from fanreel.domain.shots import score_cuts
+from gpu_workers.pipeline.shots import ShotStage
+
+pytestmark = pytest.mark.integration
+
+
+def cuts_in_one_pass(path: Path) -> tuple[int, ...]:
+    source = FileSource(path)
+    media = probe(source)
+    stage = ShotStage()
+    for frame in iter_frames(source, media, 0, media.duration_ms + 1):
+        stage.process_frame(frame)
+    return stage.cuts_ms(0, media.duration_ms + 1)
+
+
+def cuts_by_segment(path: Path, target_ms: int) -> tuple[int, ...]:
+    source = FileSource(path)
+    media = probe(source)
+    found: list[int] = []
+    for segment in plan_segments(media, target_ms=target_ms, overlap_ms=1000):
+        stage = ShotStage()
+        for frame in iter_frames(source, media, segment.start_ms, segment.decode_end_ms):
+            stage.process_frame(frame)
+        found += stage.cuts_ms(segment.owned_from_ms, segment.owned_to_ms)
+    return tuple(found)
+
+
+@pytest.mark.slow
+def test_the_broadcast_s_cuts_are_found_the_same_whole_and_in_segments(shared_media):
+    path = shared_media / "broadcast/broadcast.mp4"
+    truth = json.loads((shared_media / "broadcast/truth.json").read_text())["cutsSeconds"]
+    whole = cuts_in_one_pass(path)
+    _, _, f1 = score_cuts(whole, [1000 * cut for cut in truth], 80)
+    assert f1 >= 0.93
+    assert cuts_by_segment(path, 45_000) == whole
+
+
+LABELLED = {
+    "sports/nba_celebrations_13cuts.mp4": 0.93,
+    "sports/ucl_football_cuts_1080p.mp4": 1.0,
+    "sports/cricket_ipl_portrait_letterbox.mp4": 0.93,
+    "sports/laliga_wide_720p.mp4": 1.0,
+    "people/friends.mp4": 1.0,
+    "people/hamilton_white_house.mp4": 1.0,
+    "people/promo_many_faces_20cuts.mp4": 0.93,
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_labelled_clips_score_as_measured(shared_media, name):
+    labels = json.loads((shared_media / "truth/shots.json").read_text())["files"][name]["cuts"]
+    path = shared_media / "video" / name
+    source = FileSource(path)
+    media = probe(source)
+    stage = ShotStage()
+    times: list[int] = []
+    for frame in iter_frames(source, media, 0, media.duration_ms + 1):
+        stage.process_frame(frame)
+        times.append(frame.pts_ms)
+    two_frames_ms = 2 * 1000 / float(media.frame_rate.fraction()) + 1
+    found = stage.cuts_ms(0, media.duration_ms + 1)
+    _, _, f1 = score_cuts(found, [times[index] for index in labels], two_frames_ms)
+    assert f1 >= LABELLED[name]
+
+
+def test_short_segments_find_what_one_pass_finds(shared_media):
+    path = shared_media / "video/sports/nba_celebrations_13cuts.mp4"
+    assert cuts_by_segment(path, 5_000) == cuts_in_one_pass(path)
