@@ -1,7 +1,6 @@
 """Input and output bindings that are not triggers: queue and blob outputs, blob inputs, SDK-type values."""
 
 import contextlib
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from azure.storage.blob.aio import BlobClient
 from devhost.config import substitute_settings
 from devhost.errors import ConfigError
 from devhost.invoke import Outcome
-from devhost.loader import BindingSpec, LoadedFunction
+from devhost.loader import BindingSpec, LoadedFunction, sdk_type
 from devhost.patterns import fill_path
 from devhost.storage import StorageAccounts, push_message
 
@@ -35,17 +34,6 @@ class ModelBindingData:
 def converter(binding_type: str) -> Any:
     """The SDK's converter of a binding type; ``None`` when it has none."""
     return meta.get_binding_registry().get(binding_type)
-
-
-def sdk_type(annotation: Any) -> Any:
-    """``annotation`` when it is a deferred-binding (SDK) type, else ``None``."""
-    if not inspect.isclass(annotation):
-        return None
-    try:
-        from azurefunctions.extensions.base import SdkType
-    except ImportError:
-        return None
-    return annotation if issubclass(annotation, SdkType) else None
 
 
 def deferred_blob(annotation: Any, setting: str, container: str, blob: str) -> Any:

@@ -19,9 +19,9 @@ from azure.functions import meta
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobClient
 
-from devhost.bindings import converter, deferred_blob, sdk_type
+from devhost.bindings import converter, deferred_blob
 from devhost.config import HOST_STORAGE
-from devhost.loader import LoadedFunction
+from devhost.loader import LoadedFunction, sdk_type
 from devhost.patterns import BlobPattern, parse_pattern
 from devhost.queues import Delivery
 from devhost.storage import StorageAccounts, push_message

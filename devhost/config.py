@@ -1,6 +1,7 @@
 """Host configuration: host.json, local.settings.json, environment overrides and connections."""
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping, MutableMapping
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from devhost.errors import ConfigError
+
+log = logging.getLogger("devhost.host")
 
 ENV_PREFIX = "AzureFunctionsJobHost__"
 HOST_STORAGE = "AzureWebJobsStorage"
@@ -112,7 +115,11 @@ def read_json_file(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig").strip()
+        value, end = json.JSONDecoder().raw_decode(text)
+        if text[end:].strip():
+            # One of Microsoft's own samples has a host.json like that.
+            log.warning("%s: text after the first JSON object is ignored", path.name)
     except (ValueError, OSError) as error:
         raise ConfigError(f"{path.name} cannot be read: {error}") from error
     if not isinstance(value, dict):

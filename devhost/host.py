@@ -118,6 +118,8 @@ class Host:
             raise
         self.engine.start()
         self._tasks = [asyncio.create_task(listener) for listener in listeners]
+        for task in self._tasks:
+            task.add_done_callback(_report_dead_listener)
 
     async def stop(self) -> None:
         """Stop listeners first, give running work ``grace_s``, then close everything."""
@@ -317,6 +319,11 @@ class Host:
         self._background.discard(task)
         if not task.cancelled():
             task.exception()  # failures are logged where they happen; this only marks them as seen
+
+
+def _report_dead_listener(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("A trigger listener has stopped and listens no more", exc_info=task.exception())
 
 
 async def _close_sdk_session() -> None:

@@ -6,6 +6,7 @@ import functools
 import logging
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -154,8 +155,9 @@ class Invoker:
             raise
         except BaseException as error:
             log.error(
-                "Executed 'Functions.%s' (Failed, Reason='%s', Id=%s, Duration=%dms): %s: %s",
-                function.name, reason, context.invocation_id, _elapsed_ms(started), type(error).__name__, error,
+                "Executed 'Functions.%s' (Failed, Reason='%s', Id=%s, Duration=%dms): %s: %s%s",
+                function.name, reason, context.invocation_id, _elapsed_ms(started),
+                type(error).__name__, error, _where(error),
                 exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
             )  # fmt: skip
             raise FunctionFailedError(error) from error
@@ -180,6 +182,12 @@ class Invoker:
     def close(self) -> None:
         """Take no more work; calls in progress are not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _where(error: BaseException) -> str:
+    """`` (file.py:12 in name)`` of the innermost frame; the whole traceback is for ``--log-level debug``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name})" if frames else ""
 
 
 def _elapsed_ms(started: float) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import azure.functions as func
+from azure.functions import meta
 
 from devhost.errors import AppError
 
@@ -139,6 +140,33 @@ def _annotations(call: Callable[..., Any]) -> dict[str, Any]:
         return dict(getattr(call, "__annotations__", {}))
 
 
+def _annotation_problems(function: LoadedFunction) -> list[str]:
+    """Classes the worker would not convert a binding's value to."""
+    problems: list[str] = []
+    for binding in function.bindings:
+        annotation = function.annotations.get(binding.name)
+        if binding.is_output or not inspect.isclass(annotation) or sdk_type(annotation) is not None:
+            continue
+        converter: Any = meta.get_binding_registry().get(binding.type)
+        if converter is not None and not converter.check_input_type_annotation(annotation):
+            problems.append(
+                f"function {function.name!r}: the {binding.type} {binding.name!r} "
+                f"cannot be annotated {annotation.__name__!r}"
+            )
+    return problems
+
+
+def sdk_type(annotation: Any) -> Any:
+    """``annotation`` when it is a deferred-binding (SDK) type, else ``None``."""
+    if not inspect.isclass(annotation):
+        return None
+    try:
+        from azurefunctions.extensions.base import SdkType
+    except ImportError:
+        return None
+    return annotation if issubclass(annotation, SdkType) else None
+
+
 def parameter_problems(function: LoadedFunction) -> list[str]:
     """Every contradiction between the function's parameters and its bindings, as the worker reports them."""
     if function.trigger.type in ("orchestrationTrigger", "entityTrigger"):
@@ -147,7 +175,7 @@ def parameter_problems(function: LoadedFunction) -> list[str]:
     parameters = set(function.parameters)
     if "context" not in declared:
         parameters.discard("context")
-    problems: list[str] = []
+    problems = _annotation_problems(function)
     if missing := sorted(declared - parameters):
         problems.append(f"function {function.name!r} declares {missing} in its bindings but not as parameters")
     if extra := sorted(parameters - declared):

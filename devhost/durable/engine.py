@@ -128,6 +128,10 @@ class Engine:
             await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
             return False
+        finally:
+            waiting = self._finished.get(instance_id, [])
+            if future in waiting:
+                waiting.remove(future)
         return True
 
     def announce_end(self, instance_id: str) -> None:

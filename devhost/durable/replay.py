@@ -72,6 +72,7 @@ class Replay:
 
     def __init__(self, actions: Sequence[Action]) -> None:
         self._actions = actions
+        self._last_is_calls = bool(actions) and _only_calls(actions[-1])
         self._position = 0
         self._current: Wait | None = None
         self._next_id = 0
@@ -92,8 +93,7 @@ class Replay:
 
         While that is so, the success of one call cannot let the orchestrator's code go on.
         """
-        last = len(self._actions) - 1
-        return self._current is not None and self._position == last and _only_calls(self._actions[last])
+        return self._current is not None and self._position == len(self._actions) - 1 and self._last_is_calls
 
     @property
     def finished(self) -> bool:

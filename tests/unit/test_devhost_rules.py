@@ -179,6 +179,17 @@ def test_host_json_is_overridden_by_environment_without_regard_to_case(tmp_path:
         load_host_config(tmp_path, {"AzureFunctionsJobHost__extensions__queues__batchSize": "many"})
 
 
+def test_only_the_first_object_of_a_configuration_file_counts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "host.json").write_text('{"version": "2.0"}{"version": "1.0"}')
+    assert load_host_config(tmp_path, {}).route_prefix == "api"
+    assert "ignored" in caplog.text
+    (tmp_path / "host.json").write_text('{"version": ')
+    with pytest.raises(ConfigError, match=r"host\.json"):
+        load_host_config(tmp_path, {})
+
+
 def test_local_settings_fill_only_what_is_not_set(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {"A": "file", "B": "file"}}))
     environ = {"A": "shell"}
@@ -234,6 +245,17 @@ def test_parameters_that_do_not_match_the_bindings_are_named() -> None:
     app.functions_bindings = {}
     with pytest.raises(AppError, match="take_other"):
         index_app(app)
+
+
+def test_annotations_the_worker_cannot_serve_are_named() -> None:
+    app = _app()
+
+    @app.queue_trigger(arg_name="message", queue_name="others", connection="AzureWebJobsStorage")
+    def take_text(message: str) -> None: ...
+
+    (problem,) = validate_functions(app)
+    assert "'take_text'" in problem
+    assert "annotated 'str'" in problem
 
 
 def test_each_metadata_rule_is_reported() -> None:
