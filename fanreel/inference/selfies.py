@@ -17,9 +17,9 @@ from .pictures import decode_picture
 
 MIN_FACE_HEIGHT_PX = 60.0
 """Faces of 60 px are recognised like large ones (.979 of true pairs against 1.000, reference measurements)."""
-MIN_SHARPNESS = 0.2
-"""`sharpness_score` of the aligned face, 0..1: between a blur of sigma 2 px (.5) and of 3 px (.1) at 100 px, where
-four and nine tenths of the true pairs are lost."""
+MIN_SHARPNESS = 0.5
+"""`sharpness_score` of the aligned face, 0..1: a blur of sigma 2 px at 100 px, where four tenths of the true
+pairs are lost and a face has moved by .5 from its sharp self."""
 COMPARABLE_HEIGHT = 0.5
 """A second face at least this share of the first one's height makes it unclear whose selfie it is; somebody half
 as high stands at twice the distance, in the background."""
