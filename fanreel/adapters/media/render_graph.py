@@ -81,12 +81,15 @@ def film_command(
     `loudness` is what `loudness_command` measured; None leaves the sound's level as it is.
     """
     medias = [sources[placed.clip.video_id].media for placed in timeline.clips]
-    readers = [_reader(sources[placed.clip.video_id], placed) for placed in timeline.clips]
+    # Sound and picture are read apart: levelling runs seconds ahead with the sound, and pictures that came along
+    # would wait in memory, decoded, for hundreds of frames.
+    readers = [_reader(sources[placed.clip.video_id], placed, an=None) for placed in timeline.clips]
+    listeners = [_reader(sources[placed.clip.video_id], placed, vn=None) for placed in timeline.clips]
     pictures = [
         _picture(reader, media, placed, timeline, plan)
         for reader, media, placed in zip(readers, medias, timeline.clips, strict=True)
     ]
-    sound = _joined_sound(readers, medias, timeline)
+    sound = _joined_sound(listeners, medias, timeline)
     if loudness is not None:
         sound = _levelled(sound, loudness)
     sound = sound.filter("apad").filter("atrim", end_sample=timeline.samples(timeline.frames, SAMPLE_RATE))
