@@ -128,7 +128,7 @@ def test_a_turned_picture_stands_as_ffmpeg_shows_it(shared_media, name):
 def test_every_display_matrix_is_honoured(folder, turn, mirror):
     plain = make("b_frames.mp4", folder)
     path = folder / f"turned_{turn}_{mirror}.mp4"
-    flip = (f"-display_{mirror}", "1") if mirror else ()
+    flip = (f"-display_{mirror}",) if mirror else ()
     ffmpeg("-display_rotation", str(turn), *flip, "-i", plain, "-c", "copy", path)
     source, media = opened(path)
     frame = next(iter_frames(source, media, 0, 1))
@@ -143,7 +143,10 @@ def test_a_small_picture_is_the_large_one_made_small(folder):
     small = frame.small(80)
     assert small.shape == (45, 80, 3)
     averaged = frame.bgr().reshape(45, 4, 80, 4, 3).mean(axis=(1, 3))
-    assert difference(small, averaged.astype(np.uint8)) < 6
+    # Not nothing: this scaler averages before it upsamples the chroma, on a pattern of hard colour edges.
+    assert difference(small, averaged.astype(np.uint8)) < 10
+    (other,) = iter_frames(source, media, 4000, 4040)
+    assert difference(small, other.small(80)) > 20
     assert frame.small(10_000).shape == frame.bgr().shape
 
 

@@ -1,6 +1,6 @@
-import io
 import time
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -32,8 +32,9 @@ class Counted:
         self._data = data
         self._fail_after = fail_after
 
-    def open(self) -> io.RawIOBase:
-        return RangeReader(len(self._data), self._fetch, block_bytes=16 * 1024, read_ahead_blocks=4)
+    def open(self) -> BinaryIO:
+        reader = RangeReader(len(self._data), self._fetch, block_bytes=16 * 1024, read_ahead_blocks=4)
+        return cast(BinaryIO, reader)
 
     def _fetch(self, offset: int, length: int) -> bytes:
         self.fetched += length
