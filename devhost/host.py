@@ -253,7 +253,7 @@ class Host:
         """
         try:
             inputs = await self.io.read_inputs(function, data)
-        except AzureError as error:
+        except (AzureError, ConfigError) as error:
             raise FunctionFailedError(error) from error
         arguments = {function.trigger.name: value, **inputs}
         for binding in function.bindings:
@@ -264,7 +264,7 @@ class Host:
         outcome = await self.invoker.call(function, arguments, reason=reason, trace=trace, retry=retry)
         try:
             await self.io.write_outputs(function, outcome, data)
-        except (AzureError, TypeError, NotImplementedError) as error:
+        except (AzureError, ConfigError, TypeError, NotImplementedError) as error:
             log.error("Function '%s': its output cannot be written: %s", function.name, error)
             raise FunctionFailedError(error) from error
         return outcome

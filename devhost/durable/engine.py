@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from devhost.config import DurableOptions
 from devhost.durable.episode import EpisodeInput, EpisodeResult, KnownFunctions, LiveInstance, run_episode
 from devhost.durable.history import Event, EventType, execution_started, iso, parse_iso, stamped
-from devhost.durable.store import ActivityRow, InstanceRow, Store, TimerRow
+from devhost.durable.ledger import Ledger
+from devhost.durable.store import InstanceRow, Store
 from devhost.durable.work import ActivityRunner, RunActivity, TimerService
 from devhost.loader import LoadedFunction
 
@@ -26,15 +25,6 @@ REPLAY_THREADS = 4
 MAX_REST_S = 0.5
 MIN_EPISODE_FOR_REST_S = 0.02
 RETRY_AFTER_ERROR_S = 2.0
-
-
-@dataclass(slots=True)
-class _NewWork:
-    """What an episode's decisions set going once the transaction is in."""
-
-    activities: list[ActivityRow] = field(default_factory=list[ActivityRow])
-    timers: list[TimerRow] = field(default_factory=list[TimerRow])
-    children: list[str] = field(default_factory=list[str])
 
 
 class Engine:
@@ -56,6 +46,7 @@ class Engine:
         self.known = KnownFunctions(frozenset(activities), frozenset(self.orchestrators))
         self._activities = ActivityRunner(store, activities, run_activity, self.deliver, options.max_activities)
         self._timers = TimerService(store, self.deliver)
+        self._ledger = Ledger(store, self.deliver)
         self._live: dict[str, LiveInstance] = {}
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._queued: set[str] = set()
@@ -184,7 +175,8 @@ class Engine:
         inbox = self.store.inbox(instance_id)
         ending = next((e for _, e in inbox if e["EventType"] == EventType.EXECUTION_TERMINATED), None)
         if ending is not None:
-            self._terminate(row, ending)
+            self._ledger.terminate(row, self._load(row), ending)
+            self.announce_end(instance_id)
             return
         live = self._load(row)
         if row.status == "Suspended" or (live.events and not inbox):
@@ -232,19 +224,9 @@ class Engine:
         origin: dict[int, int],
         result: EpisodeResult,
     ) -> None:
-        stamp = fresh[0]["Timestamp"]
-        events = list(fresh)
-        with self.store.transaction():
-            current = self.store.instance(row.id)
-            if current is None or current.execution_id != row.execution_id:
-                return  # purged while the orchestrator was running
-            current.updated, current.custom_status = stamp, result.custom_status
-            if current.status == "Pending":
-                current.status = "Running"
-            carried = {id(event) for event in result.carried_events}
-            self.store.take_inbox(s for s, at in origin.items() if at < 0 or id(fresh[at]) not in carried)
-            work = self._record_decisions(row, events, result, stamp)
-            self._close_episode(current, live, events, result, stamp)
+        work = self._ledger.commit(row, live, fresh, origin, result)
+        if work is None:
+            return
         for task_id in result.cancelled_timers:
             self._timers.disarm(row.id, row.execution_id, task_id)
         for activity in work.activities:
@@ -252,110 +234,16 @@ class Engine:
         for timer in work.timers:
             self._timers.arm(timer)
         for child in work.children:
+            self.forget(child)
             self.wake(child)
-        if result.final_status is None and not result.continued:
-            live.extend(events)
-            live.settle(result.replay, events[len(fresh) :])
-        elif result.final_status is not None:
+        if result.final_status is not None:
             self.announce_end(row.id)
-
-    def _record_decisions(
-        self, row: InstanceRow, events: list[Event], result: EpisodeResult, stamp: str
-    ) -> "_NewWork":
-        """Within the commit: append each decision to ``events`` and record the work it means."""
-        work = _NewWork()
-        for task_id, decision in result.decisions.items():
-            event = stamped(decision, stamp, task_id)
-            events.append(event)
-            if event["EventType"] == EventType.TASK_SCHEDULED:
-                work.activities.append(self.store.add_activity(row.id, row.execution_id, task_id, event))
-            elif event["EventType"] == EventType.SUB_ORCHESTRATION_CREATED:
-                work.children.append(self._create_child(row, task_id, event, stamp))
-            elif task_id not in result.cancelled_timers:
-                timer = TimerRow(row.id, row.execution_id, task_id, event["FireAt"])
-                self.store.add_timer(timer)
-                work.timers.append(timer)
-        for task_id in result.cancelled_timers:
-            self.store.finish_timer(row.id, row.execution_id, task_id)
-        return work
-
-    def _close_episode(
-        self, current: InstanceRow, live: LiveInstance, events: list[Event], result: EpisodeResult, stamp: str
-    ) -> None:
-        """Within the commit: append the history, and end or renew the execution when it is over."""
-        if result.final_status is not None:
-            events.append(_completed_event(result.final_status, result.output, stamp, len(live.events)))
-        events.append(stamped({"EventType": EventType.ORCHESTRATOR_COMPLETED}, stamp))
-        if result.continued:
-            self.store.clear_history(current.id)
-            current.execution_id = uuid.uuid4().hex
-            current.input = result.continue_input
-            self.forget(current.id)
-            self._again.add(current.id)
+        elif result.continued:
+            self.forget(row.id)
+            self.wake(row.id)
         else:
-            self.store.append_history(current.id, len(live.events), events)
-        if result.final_status is not None:
-            self._end(current, result.final_status, result.output)
-        self.store.put_instance(current)
-
-    def _end(self, row: InstanceRow, status: str, output: str | None) -> None:
-        """Within a transaction: give ``row`` its final status and tell its parent."""
-        row.status, row.output = status, output
-        level = logging.INFO if status == "Completed" else logging.WARNING
-        log.log(level, "Orchestration '%s' %s (instance '%s')%s", row.name, status.lower(), row.id,
-                "" if status == "Completed" else f": {output}")  # fmt: skip
-        if row.parent_id is None or row.parent_execution_id is None:
-            return
-        event: Event = {"EventType": EventType.SUB_ORCHESTRATION_COMPLETED, "Result": output}
-        if status != "Completed":
-            event = {"EventType": EventType.SUB_ORCHESTRATION_FAILED, "Reason": output or "", "Details": ""}
-        self.deliver(row.parent_id, row.parent_execution_id, {**event, "TaskScheduledId": row.parent_task_id})
-
-    def _create_child(self, parent: InstanceRow, task_id: int, event: Event, stamp: str) -> str:
-        """Within a commit: create the sub-orchestration of a decision; completes ``event`` with its id."""
-        child_id = str(event["InstanceId"] or f"{parent.execution_id}:{task_id}")
-        event["InstanceId"] = child_id
-        existing = self.store.instance(child_id)
-        if existing is not None and existing.is_active:
-            reason = f"An Orchestration instance with the status {existing.status} already exists."
-            failure = {"EventType": EventType.SUB_ORCHESTRATION_FAILED, "Reason": reason, "Details": ""}
-            self.deliver(parent.id, parent.execution_id, {**failure, "TaskScheduledId": task_id})
-            return parent.id
-        self.store.delete_instance(child_id)
-        self.forget(child_id)
-        self.store.put_instance(
-            InstanceRow(
-                id=child_id, execution_id=uuid.uuid4().hex, name=str(event["Name"]), version=str(event["Version"]),
-                input=event["Input"], status="Pending", custom_status=None, output=None,
-                parent_id=parent.id, parent_execution_id=parent.execution_id, parent_task_id=task_id,
-                created=stamp, updated=stamp,
-            )
-        )  # fmt: skip
-        return child_id
-
-    def _terminate(self, row: InstanceRow, message: Event) -> None:
-        stamp = iso(datetime.now(UTC))
-        live = self._load(row)
-        reason = str(message.get("Input") or "")
-        with self.store.transaction():
-            events = [stamped({"EventType": EventType.ORCHESTRATOR_STARTED}, stamp)]
-            if not live.events:
-                started = execution_started(row.name, row.version, row.input, row.id, row.execution_id)
-                events.append(stamped(started, stamp))
-            events.append(stamped(message, stamp))
-            events.append(_completed_event("Terminated", reason, stamp, len(live.events)))
-            events.append(stamped({"EventType": EventType.ORCHESTRATOR_COMPLETED}, stamp))
-            self.store.take_inbox([seq for seq, _ in self.store.inbox(row.id)])
-            self.store.append_history(row.id, len(live.events), events)
-            row.updated = stamp
-            self._end(row, "Terminated", reason)
-            self.store.put_instance(row)
-        self.announce_end(row.id)
-
-
-def _completed_event(status: str, output: str | None, stamp: str, event_id: int) -> Event:
-    event = {"EventType": EventType.EXECUTION_COMPLETED, "OrchestrationStatus": status, "Result": output}
-    return stamped(event, stamp, event_id)
+            live.extend(work.events)
+            live.settle(result.replay, work.events[len(fresh) :])
 
 
 def _by_name(functions: Sequence[LoadedFunction], trigger: str) -> dict[str, LoadedFunction]:

@@ -65,7 +65,9 @@ class ActivityRunner:
             result = encode_activity_result(await self._run(function, value))
         except FunctionFailedError as error:
             return failed_event(row, str(error))
-        except (ValueError, TypeError) as error:
+        except Exception as error:
+            # Nothing may leave the orchestration waiting: whatever went wrong around the call is its failure.
+            log.error("Activity '%s' of instance '%s': %s", row.name, row.instance_id, error)
             return failed_event(row, f"{type(error).__name__}: {error}")
         return {"EventType": EventType.TASK_COMPLETED, "TaskScheduledId": row.task_id, "Result": result}
 
