@@ -1,0 +1,175 @@
+"""The vision pipeline on real clips with the real networks, alone: no server, no blob."""
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fanreel.adapters.media.probe import probe
+from fanreel.adapters.media.source import FileSource
+from fanreel.contracts import SegmentPlanDocument, SegmentResult
+from fanreel.domain.media import plan_segments
+from fanreel.domain.merging import MergedVideo, merge_segments
+from fanreel.errors import ModelFault
+from fanreel.inference.networks import Networks, load_networks
+from fanreel.settings import Settings
+from gpu_workers.pipeline.segment import analyze_segment
+
+from .made_media import ffmpeg
+
+pytestmark = pytest.mark.integration
+
+FRIENDS = "video/people/friends.mp4"
+
+
+@pytest.fixture(scope="module")
+def networks() -> Networks:
+    try:
+        return load_networks(Settings())
+    except ModelFault as fault:
+        pytest.skip(f"needs the baseline networks: {fault.message}")
+
+
+def cut_and_merge(path: Path, networks: Networks, target_ms: int) -> tuple[MergedVideo, list[SegmentResult]]:
+    source = FileSource(path)
+    media = probe(source)
+    plan = SegmentPlanDocument(
+        video_id="v-1", media=media, segments=plan_segments(media, target_ms=target_ms, overlap_ms=1000)
+    )
+    results = [
+        analyze_segment(source, media, segment, networks, Settings(), video_id="v-1") for segment in plan.segments
+    ]
+    return merge_segments(plan, results, [], event_id="e"), results
+
+
+@pytest.fixture(scope="module")
+def friends(shared_media: Path, networks: Networks) -> tuple[MergedVideo, list[SegmentResult]]:
+    return cut_and_merge(shared_media / FRIENDS, networks, 45_000)
+
+
+def made(tmp_path: Path, *arguments: str) -> Path:
+    path = tmp_path / "made.mp4"
+    ffmpeg(*arguments, "-pix_fmt", "yuv420p", "-y", path)
+    return path
+
+
+def test_friends_are_found_followed_and_cut_at_every_shot(
+    friends: tuple[MergedVideo, list[SegmentResult]],
+) -> None:
+    video, (result,) = friends
+    assert [shot.start_ms for shot in video.shots] == [0, 2200, 4900, 7666]
+    recognisable = [a for a in video.appearances if a.template is not None]
+    assert len({a.shot_index for a in recognisable}) == 4
+    assert all(a.supporting_faces >= 2 for a in recognisable if a.face_height_px > 80)
+    for appearance in recognisable:
+        assert appearance.template is not None
+        assert np.linalg.norm(appearance.template.unpack()) == pytest.approx(1.0, abs=1e-3)
+        assert appearance.age_years is not None
+        assert 0 < appearance.age_years < 90
+    assert result.frames_sampled == pytest.approx(75, abs=1)
+    assert {"decode", "shots", "detect", "embed", "attributes", "total"} <= result.seconds.keys()
+
+
+def test_ross_in_three_shots_is_one_person(friends: tuple[MergedVideo, list[SegmentResult]]) -> None:
+    """Present in the first three shots (truth.json of the broadcast cut from this clip)."""
+    video, _ = friends
+    longest = video.people[0]
+    shots = {a.shot_index for a in video.appearances if a.person_id == longest.id}
+    assert {0, 1, 2} <= shots
+    assert longest.screen_time_ms <= 14_934
+    assert all(a.apparent_gender == "male" for a in video.appearances if a.person_id == longest.id)
+
+
+def test_where_a_clip_is_cut_into_segments_changes_nothing(
+    friends: tuple[MergedVideo, list[SegmentResult]], shared_media: Path, networks: Networks
+) -> None:
+    whole, _ = friends
+    parts, results = cut_and_merge(shared_media / FRIENDS, networks, 5_000)
+    assert len(results) >= 3
+    assert [(s.start_ms, s.end_ms) for s in parts.shots] == [(s.start_ms, s.end_ms) for s in whole.shots]
+    assert [(a.start_ms, a.end_ms, a.pts_ms, a.boxes) for a in parts.appearances] == [
+        (a.start_ms, a.end_ms, a.pts_ms, a.boxes) for a in whole.appearances
+    ]
+    assert [p.appearance_ids for p in parts.people] == [p.appearance_ids for p in whole.people]
+    for mine, other in zip(parts.appearances, whole.appearances, strict=True):
+        assert (mine.template is None) == (other.template is None)
+        if mine.template is not None and other.template is not None:
+            assert float(np.linalg.norm(mine.template.unpack() - other.template.unpack())) < 0.02
+
+
+def test_a_black_video_has_one_shot_and_nobody(tmp_path: Path, networks: Networks) -> None:
+    path = made(tmp_path, "-f", "lavfi", "-i", "color=black:s=320x240:r=25:d=3")
+    video, _ = cut_and_merge(path, networks, 45_000)
+    assert [(s.start_ms, s.end_ms) for s in video.shots] == [(0, 3000)]
+    assert (video.appearances, video.people, video.gaps) == ((), (), ())
+    assert max(video.excitement) == 0.0
+
+
+def test_a_video_of_one_frame_is_looked_at(tmp_path: Path, networks: Networks) -> None:
+    path = made(tmp_path, "-f", "lavfi", "-i", "testsrc=s=320x240:r=25", "-frames:v", "1")
+    video, (result,) = cut_and_merge(path, networks, 45_000)
+    assert (result.frames_decoded, result.frames_sampled) == (1, 1)
+    assert len(video.shots) == 1
+    assert video.gaps == ()
+
+
+def test_a_stage_that_fails_stops_the_decode_thread(
+    shared_media: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object, __: object) -> None:
+        raise ModelFault("inference_failed", "the device is gone")
+
+    monkeypatch.setattr(type(networks.detector), "detect", broken)
+    with pytest.raises(ModelFault, match="inference_failed"):
+        cut_and_merge(shared_media / FRIENDS, networks, 45_000)
+    assert not [t for t in threading.enumerate() if t.name == "decode"]
+
+
+def test_a_crowd_is_analysed_with_bounded_crops(shared_media: Path, networks: Networks, tmp_path: Path) -> None:
+    clip = next(iter(sorted((shared_media / "video").rglob("*station_crowd*"))), None)
+    if clip is None:
+        pytest.skip("needs the crowd clip of ../shared/media")
+    path = tmp_path / "crowd.mp4"
+    ffmpeg("-t", "2", "-i", clip, "-an", "-y", path)
+    video, (result,) = cut_and_merge(path, networks, 45_000)
+    assert result.frames_sampled == pytest.approx(10, abs=1)
+    assert all(len(t.pts_ms) == len(set(t.pts_ms)) for t in result.tracks)
+    assert all(len(t.embedded.pts_ms) <= 5 for t in result.tracks if t.embedded is not None)
+    assert len(video.appearances) <= len(result.tracks)
+
+
+def test_the_command_writes_what_it_found_without_templates(
+    shared_media: Path, tmp_path: Path, networks: Networks
+) -> None:
+    from fanreel.cli import app
+
+    clip = tmp_path / "clip.mp4"
+    ffmpeg("-t", "2", "-i", shared_media / FRIENDS, "-y", clip)
+    out = tmp_path / "found" / "clip.json"
+    answer = CliRunner().invoke(app, ["analyze", str(clip), "--out", str(out)])
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(out.read_text("utf-8"))
+    assert found["detector"] == networks.detector.name
+    assert found["video"]["media"]["durationMs"] == pytest.approx(2000, abs=60)
+    assert found["appearances"]
+    assert all("template" not in a for a in found["appearances"])
+    assert len(found["loudnessDb"]) == len(found["excitement"]) == 2
+    assert found["timings"]["seconds"]["detect"] > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"", "empty_file"), (b"hello, I am a text file\n" * 50, "not_a_video")]
+)
+def test_a_broken_input_is_one_clear_line(content: bytes, code: str, tmp_path: Path, networks: Networks) -> None:
+    from fanreel.cli import app
+
+    path = tmp_path / "broken.mp4"
+    path.write_bytes(content)
+    answer = CliRunner().invoke(app, ["analyze", str(path), "--out", str(tmp_path / "out.json")])
+    assert answer.exit_code == 1
+    assert code in answer.output
+    assert len(answer.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out.json").exists()
