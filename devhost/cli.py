@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devhost.config import DEVELOPMENT_STORAGE, apply_local_settings, expand_connection_string, load_host_config
+from devhost.config import (
+    DEVELOPMENT_STORAGE,
+    apply_local_settings,
+    expand_connection_string,
+    load_host_config,
+    load_local_host,
+)
 from devhost.errors import HostError
 from devhost.host import Host, HostOptions
 from devhost.loader import LoadedFunction, load_app
@@ -31,7 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--app", type=Path, default=Path(), metavar="DIR", help="folder of function_app.py (default: here)"
     )
     parser.add_argument(
-        "--port", type=int, default=7071, metavar="N", help="HTTP port, 0 for any free one (default: 7071)"
+        "--port",
+        type=int,
+        metavar="N",
+        help="HTTP port, 0 for any free one (default: LocalHttpPort of local.settings.json, else 7071)",
     )
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--state", type=Path, metavar="DIR",
@@ -133,10 +142,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not functions:
             raise HostError("the app declares no functions")
         state_dir: Path = (options.state or default_state_dir(app_dir)).resolve()
+        local = load_local_host(app_dir)
         host_options = HostOptions(
-            state_dir, options.address, options.port, options.blob_scan_seconds,
-            options.poll_eventgrid_blobs, options.grace_seconds, options.queue_lease_seconds,
-        )  # fmt: skip
+            state_dir=state_dir,
+            address=options.address,
+            port=local.port if options.port is None else options.port,
+            blob_scan_s=options.blob_scan_seconds,
+            poll_event_grid=options.poll_eventgrid_blobs,
+            grace_s=options.grace_seconds,
+            queue_lease_s=options.queue_lease_seconds,
+            cors=local.cors,
+        )
         host = Host(config, functions, host_options)
         asyncio.run(serve(host))
     except HostError as error:

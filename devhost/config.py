@@ -140,6 +140,21 @@ def apply_local_settings(app_dir: Path, environ: MutableMapping[str, str]) -> in
     return added
 
 
+@dataclass(frozen=True, slots=True)
+class LocalHost:
+    """``Host`` of local.settings.json: the port and the origins browsers may call from (``*`` for any)."""
+
+    port: int = 7071
+    cors: tuple[str, ...] = ()
+
+
+def load_local_host(app_dir: Path) -> LocalHost:
+    """Read ``Host`` of local.settings.json; defaults where it says nothing."""
+    section = _Section(read_json_file(app_dir / "local.settings.json")).section("Host")
+    origins = tuple(origin.strip().rstrip("/") for origin in section.text("CORS", "").split(",") if origin.strip())
+    return LocalHost(section.integer("LocalHttpPort", 7071, 0, 65535), origins)
+
+
 def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Apply ``AzureFunctionsJobHost__a__b=value`` over host.json, keys without regard to case."""
     result: dict[str, Any] = json.loads(json.dumps(tree))

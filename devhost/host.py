@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aiohttp import web
-from azure.core.exceptions import AzureError
 from azure.functions import meta
 
 from devhost.bindings import BindingIO, converter, split_blob_path
 from devhost.blobs import POISON_QUEUE, BlobConsumer, BlobNotices, BlobWatch, ContainerScanner, watch_of
+from devhost.calls import FunctionRunner
 from devhost.config import HOST_STORAGE, HostConfig, QueueOptions, substitute_settings
 from devhost.durable.api import RPC_PREFIX, DurableApi
 from devhost.durable.engine import Engine
 from devhost.durable.operations import Operations
 from devhost.durable.store import Store
-from devhost.errors import AppError, ConfigError, FunctionFailedError, PortInUseError, StateInUseError
-from devhost.invoke import Invoker, Outcome, RetryState, TraceState
+from devhost.errors import AppError, ConfigError, PortInUseError, StateInUseError
+from devhost.invoke import Invoker
 from devhost.loader import LoadedFunction
 from devhost.ncrontab import parse_schedule
 from devhost.queues import Delivery, QueuePump
-from devhost.server import MAX_BODY_BYTES, HttpEndpoint, HttpFront, endpoint_of
+from devhost.server import MAX_BODY_BYTES, HttpEndpoint, HttpFront, cors_middleware, endpoint_of
 from devhost.storage import StorageAccounts
 from devhost.timers import TimerListener
 
@@ -53,6 +53,7 @@ class HostOptions:
     poll_event_grid: bool = False
     grace_s: float = 5.0
     queue_lease_s: int = 60
+    cors: tuple[str, ...] = ()
 
 
 class Host:
@@ -100,14 +101,15 @@ class Host:
         threads = int(workers) if workers.isdigit() else min(32, (os.cpu_count() or 1) + 4)
         self.invoker = Invoker(self.config.app_dir, threads)
         self.accounts = StorageAccounts(os.environ)
-        self.io = BindingIO(self.accounts, os.environ, encode_messages=self.config.queues.base64)
-        self.engine = Engine(self.store, self.functions, self._run_activity, self.config.durable)
+        bindings = BindingIO(self.accounts, os.environ, encode_messages=self.config.queues.base64)
+        self.runner = FunctionRunner(self.invoker, bindings, self._client_binding)
+        self.engine = Engine(self.store, self.functions, self.runner.run_activity, self.config.durable)
         key = self.store.set_meta_default("system_key", uuid.uuid4().hex)
         self.durable = DurableApi(
             Operations(self.engine), self.store, self.engine.wait_finished, self.config.durable.hub_name, key
         )
         self._front = HttpFront(
-            self.endpoints, self.functions, self._run_http, self._run_admin, self._notify_blob, self.host_id
+            self.endpoints, self.functions, self.runner.run_http, self._run_admin, self._notify_blob, self.host_id
         )
         listeners = self._build_listeners()  # before anything runs: a missing setting stops the start
         try:
@@ -152,7 +154,7 @@ class Host:
             ) from None
 
     async def _listen(self) -> None:
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[cors_middleware(self.options.cors)])
         self.durable.register(app)
         self._front.register(app)
         self._runner = web.AppRunner(
@@ -191,7 +193,9 @@ class Host:
             value = converter("queueTrigger").decode(
                 meta.Datum(delivery.body, "bytes"), trigger_metadata=delivery.metadata()
             )
-            await self._run(function, value, delivery.binding_data(), f"New queue message detected on '{name}'.")
+            await self.runner.run(
+                function, value, delivery.binding_data(), f"New queue message detected on '{name}'."
+            )
 
         pump = QueuePump(
             service.get_queue_client(name),
@@ -208,11 +212,11 @@ class Host:
 
     def _timer(self, function: LoadedFunction) -> TimerListener:
         schedule = parse_schedule(substitute_settings(function.trigger.text("schedule"), os.environ))
-        return TimerListener(function, schedule, self._run_timer, self.store)
+        return TimerListener(function, schedule, self.runner.run_timer, self.store)
 
     def _blob_listeners(self) -> list[Coroutine[Any, Any, None]]:
         self._notices = BlobNotices(self.accounts, self.host_id)
-        consumer = BlobConsumer(self.accounts, self._watches, self._run)
+        consumer = BlobConsumer(self.accounts, self._watches, self.runner.run)
         options = QueueOptions(
             batch_size=min(32, self.config.blob_parallelism),
             new_batch_threshold=self.config.blob_parallelism // 2,
@@ -242,44 +246,9 @@ class Host:
         return [pump.run(), *scans]
 
     # --- calls ------------------------------------------------------------------------------------------------
-    async def _run(
-        self, function: LoadedFunction, value: Any, data: dict[str, Any], reason: str,
-        trace: TraceState | None = None, retry: RetryState | None = None,
-    ) -> Outcome:  # fmt: skip
-        """Call a function with its trigger value, its other inputs, and send its outputs.
-
-        Raises:
-            FunctionFailedError: user code raised, or storage refused an input or output of the function.
-        """
-        try:
-            inputs = await self.io.read_inputs(function, data)
-        except (AzureError, ConfigError) as error:
-            raise FunctionFailedError(error) from error
-        arguments = {function.trigger.name: value, **inputs}
-        for binding in function.bindings:
-            if binding.type == "durableClient":
-                origin = f"http://localhost:{self.port}"
-                rpc = f"http://127.0.0.1:{self._rpc_port}{RPC_PREFIX}/"
-                arguments[binding.name] = self.durable.client_binding(origin, rpc)
-        outcome = await self.invoker.call(function, arguments, reason=reason, trace=trace, retry=retry)
-        try:
-            await self.io.write_outputs(function, outcome, data)
-        except (AzureError, ConfigError, TypeError, NotImplementedError) as error:
-            log.error("Function '%s': its output cannot be written: %s", function.name, error)
-            raise FunctionFailedError(error) from error
-        return outcome
-
-    async def _run_http(
-        self, function: LoadedFunction, value: Any, data: dict[str, Any], trace: TraceState
-    ) -> Outcome:
-        return await self._run(function, value, data, "This function was called over HTTP.", trace)
-
-    async def _run_activity(self, function: LoadedFunction, value: Any) -> Any:
-        data: dict[str, Any] = value if isinstance(value, dict) else {}
-        return (await self._run(function, value, data, "(null)")).result
-
-    async def _run_timer(self, function: LoadedFunction, value: Any, retry: RetryState) -> Outcome:
-        return await self._run(function, value, {}, "Timer fired", retry=retry)
+    def _client_binding(self) -> str:
+        rpc = f"http://127.0.0.1:{self._rpc_port}{RPC_PREFIX}/"
+        return self.durable.client_binding(f"http://localhost:{self.port}", rpc)
 
     async def _notify_blob(self, function: LoadedFunction, container: str, blob: str, etag: str) -> None:
         watch = next(watch for watch in self._watches if watch.function is function)
@@ -298,7 +267,7 @@ class Host:
         if kind == "queueTrigger":
             delivery = Delivery(text.encode(), str(uuid.uuid4()), 1, "")
             value = converter(kind).decode(meta.Datum(text, "string"), trigger_metadata=delivery.metadata())
-            self._spawn(self._run(function, value, delivery.binding_data(), "Called by the administrator."))
+            self._spawn(self.runner.run(function, value, delivery.binding_data(), "Called by the administrator."))
         elif kind == "timerTrigger":
             self._spawn(self._timer(function).fire(past_due=False))
         elif kind == "activityTrigger":
@@ -306,7 +275,7 @@ class Host:
                 value = json.loads(text)
             except ValueError:
                 value = text
-            self._spawn(self._run_activity(function, value))
+            self._spawn(self.runner.run_activity(function, value))
         else:
             raise ConfigError(f"a function with {kind} cannot be started by hand")
 

@@ -153,6 +153,28 @@ class HttpFront:
             return web.Response(status=500, text=f"Function '{endpoint.function.name}': {error}")
 
 
+def cors_middleware(origins: Sequence[str]) -> Any:
+    """Let browsers call from ``origins`` (``*`` for any), preflight requests included."""
+
+    @web.middleware
+    async def middleware(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        origin = request.headers.get("Origin", "")
+        if not origin or not ("*" in origins or origin in origins):
+            return await handler(request)
+        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        response = web.Response(status=204) if preflight else await handler(request)
+        response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+        if preflight:
+            asked = request.headers
+            response.headers["Access-Control-Allow-Methods"] = asked["Access-Control-Request-Method"]
+            response.headers["Access-Control-Allow-Headers"] = asked.get("Access-Control-Request-Headers", "*")
+        return response
+
+    return middleware
+
+
 def _json_fields(request: web.Request, body: bytes) -> dict[str, Any]:
     """Top-level fields of a JSON body: other bindings' expressions may use them."""
     if request.content_type != "application/json" or not body:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from azure.storage.queue import QueueServiceClient
 
-from tests.integration.devhost_apps.runner import RunningHost, eventually
+from tests.integration.devhost_apps.runner import APPS, RunningHost, eventually
 
 pytestmark = pytest.mark.integration
+
+ORIGIN = "http://localhost:3000"
 
 
 class StorageEmulator(Protocol):
@@ -31,6 +34,10 @@ class Stage:
         self.work_dir = work_dir
         self.environ = {"AzureWebJobsStorage": connection_string, "PREFIX": self.prefix}
         self.environ["AzureFunctionsWebHost__hostid"] = self.prefix
+        self.app = work_dir / "app"
+        shutil.copytree(APPS / "storage", self.app)
+        settings = {"Values": {"AzureWebJobsStorage": "the environment wins"}, "Host": {"CORS": ORIGIN}}
+        (self.app / "local.settings.json").write_text(json.dumps(settings))
         self.blobs = BlobServiceClient.from_connection_string(connection_string)
         self.queues = QueueServiceClient.from_connection_string(connection_string)
         self.incoming = self.blobs.create_container(f"{self.prefix}-in")
@@ -41,7 +48,7 @@ class Stage:
         self.queues.close()
 
     def start(self, *options: str) -> RunningHost:
-        return RunningHost("storage", self.work_dir, *options, environ=self.environ)
+        return RunningHost(self.app, self.work_dir, *options, environ=self.environ)
 
     def seen(self, event: str) -> list[dict[str, Any]]:
         """What the functions reported of one kind of event."""
@@ -91,6 +98,17 @@ def test_http_routes_verbs_and_results(host: RunningHost) -> None:
         "PUT", "/echo/a/b%20c", body, {"X-Sent": "yes", "Content-Type": "application/octet-stream"}
     )
     assert (echoed.body, echoed.headers["path"], echoed.headers["x-got"]) == (body, "a/b c", "yes")
+
+
+def test_browsers_may_call_from_the_origins_local_settings_name(host: RunningHost) -> None:
+    answer = host.request("GET", "/items/5", None, {"Origin": ORIGIN})
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    ask = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-sent"}
+    preflight = host.request("OPTIONS", "/echo/x", None, ask)
+    assert preflight.status == 204
+    assert preflight.headers["Access-Control-Allow-Methods"] == "PUT"
+    stranger = host.request("GET", "/items/5", None, {"Origin": "http://elsewhere.example"})
+    assert "Access-Control-Allow-Origin" not in stranger.headers
 
 
 def test_a_failing_function_answers_500_and_the_host_serves_on(host: RunningHost) -> None:

@@ -16,6 +16,7 @@ from devhost.config import (
     connection_setting,
     expand_connection_string,
     load_host_config,
+    load_local_host,
     parse_timespan,
     substitute_settings,
 )
@@ -195,6 +196,14 @@ def test_local_settings_fill_only_what_is_not_set(tmp_path: Path) -> None:
     environ = {"A": "shell"}
     assert apply_local_settings(tmp_path, environ) == 1
     assert environ == {"A": "shell", "B": "file"}
+
+
+def test_the_local_port_and_origins_come_from_local_settings(tmp_path: Path) -> None:
+    assert load_local_host(tmp_path).port == 7071
+    host = {"LocalHttpPort": 7123, "CORS": "http://a.example/, http://b.example"}
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {}, "Host": host}))
+    assert load_local_host(tmp_path).cors == ("http://a.example", "http://b.example")
+    assert load_local_host(tmp_path).port == 7123
 
 
 def test_connections_resolve_by_name_then_prefix_then_identity() -> None:
