@@ -1,10 +1,8 @@
 """What a close distance alone does not prove: each gate is one question, by name.
 
-A gate that fires never makes a match, it takes one away. The names are stable: they stand in `Evidence.gates`, in
-the order of `GATES`.
+A gate that fires never makes a match, it takes one away. The names are stable: they stand in `Evidence.gates`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fanreel.contracts import AppearanceDocument
@@ -33,24 +31,24 @@ class Candidate:
     """The fan's selfies may show two people."""
 
 
-def too_few_supporting_faces(candidate: Candidate, policy: MatchPolicy) -> bool:
+def too_few_supporting_faces(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
     """Too few frames speak for it."""
-    return candidate.appearance.supporting_faces < policy.min_supporting_faces
+    return seen.supporting_faces < policy.min_supporting_faces
 
 
-def face_too_small(candidate: Candidate, policy: MatchPolicy) -> bool:
+def face_too_small(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
     """The face is too small to be told from others."""
-    return not candidate.appearance.face_height_px >= policy.min_face_height_px
+    return not seen.face_height_px >= policy.min_face_height_px  # so that not-a-number fires, too
 
 
-def too_blurred(candidate: Candidate, policy: MatchPolicy) -> bool:
+def too_blurred(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
     """The face is too blurred to be told from others."""
-    return not candidate.appearance.sharpness >= policy.min_sharpness
+    return not seen.sharpness >= policy.min_sharpness
 
 
-def mixed_track(candidate: Candidate, policy: MatchPolicy) -> bool:
+def mixed_track(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
     """The track's faces differ too much to be one person."""
-    return not candidate.appearance.spread <= policy.max_spread
+    return not seen.spread <= policy.max_spread
 
 
 def selfies_disagree(candidate: Candidate, policy: MatchPolicy) -> bool:
@@ -93,11 +91,10 @@ def low_probability(candidate: Candidate, policy: MatchPolicy) -> bool:
     return not candidate.probability >= policy.min_match_probability
 
 
-GATES: tuple[Callable[[Candidate, MatchPolicy], bool], ...] = (
-    too_few_supporting_faces,
-    face_too_small,
-    too_blurred,
-    mixed_track,
+APPEARANCE_GATES = (too_few_supporting_faces, face_too_small, too_blurred, mixed_track)
+"""Questions about the appearance alone, whoever is compared with it."""
+
+PAIR_GATES = (
     selfies_disagree,
     small_margin,
     one_to_one_in_frame,
@@ -105,18 +102,15 @@ GATES: tuple[Callable[[Candidate, MatchPolicy], bool], ...] = (
     age_contradiction,
     low_probability,
 )
+"""Questions about the appearance and its nearest fan."""
 
 
-def unfit(appearance: AppearanceDocument, policy: MatchPolicy) -> bool:
-    """Whether the appearance alone, whoever is compared with it, can never be a match."""
-    return (
-        appearance.supporting_faces < policy.min_supporting_faces
-        or not appearance.face_height_px >= policy.min_face_height_px
-        or not appearance.sharpness >= policy.min_sharpness
-        or not appearance.spread <= policy.max_spread
-    )
+def unfit(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
+    """Whether the appearance can never be a match."""
+    return any(gate(seen, policy) for gate in APPEARANCE_GATES)
 
 
 def fired(candidate: Candidate, policy: MatchPolicy) -> tuple[str, ...]:
-    """Return the names of the gates that fire, in the order of `GATES`."""
-    return tuple(gate.__name__ for gate in GATES if gate(candidate, policy))
+    """Return the names of the gates that fire, those of the appearance first."""
+    alone = [gate.__name__ for gate in APPEARANCE_GATES if gate(candidate.appearance, policy)]
+    return (*alone, *(gate.__name__ for gate in PAIR_GATES if gate(candidate, policy)))
