@@ -46,7 +46,7 @@ class FunctionRunner:
         outcome = await self._invoker.call(function, arguments, reason=reason, trace=trace, retry=retry)
         try:
             await self._bindings.write_outputs(function, outcome, data)
-        except (AzureError, ConfigError, TypeError, NotImplementedError) as error:
+        except (AzureError, ConfigError, TypeError, RuntimeError) as error:
             log.error("Function '%s': its output cannot be written: %s", function.name, error)
             raise FunctionFailedError(error) from error
         return outcome

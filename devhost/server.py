@@ -148,7 +148,7 @@ class HttpFront:
             return encode_response(endpoint.function, outcome)
         except FunctionFailedError as error:
             return web.Response(status=500, text=f"Function '{endpoint.function.name}' failed: {error}")
-        except (HostError, TypeError, NotImplementedError) as error:
+        except (HostError, TypeError, RuntimeError) as error:
             log.error("Function '%s': its output cannot be delivered: %s", endpoint.function.name, error)
             return web.Response(status=500, text=f"Function '{endpoint.function.name}': {error}")
 

@@ -247,3 +247,14 @@ def test_a_restart_does_not_run_old_blobs_again_but_messages_of_a_killed_host(
             eventually(lambda: [o["count"] for o in stage.seen("order")] == [1, 2])
     finally:
         stage.close()
+
+
+def test_a_message_stays_hidden_while_its_function_runs(azurite: StorageEmulator, tmp_path: Path) -> None:
+    stage = Stage(azurite.connection_string, tmp_path)
+    try:
+        with stage.start("--queue-lease-seconds", "1") as running:
+            running.post("/orders", [{"id": "slow", "seconds": 3}])
+            eventually(lambda: [r["body"] for r in stage.seen("receipt")] == [{"receipt": "slow"}])
+            assert len(stage.seen("order")) == 1, "renewed twice a second, never delivered again"
+    finally:
+        stage.close()
