@@ -45,6 +45,7 @@ help:
 	@echo 'make clean   remove results and caches; ALL=1 also the environment and the networks'
 
 setup: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/models
+	@:
 
 $(STAMPS)/prerequisites:
 	@mkdir -p $(STAMPS)

@@ -7,11 +7,9 @@ import typer
 
 from fanreel.commands import doctor, models, run, status, up
 from fanreel.commands.analyze import analyze
+from fanreel.commands.run import INTERRUPTED
 from fanreel.errors import FanreelError
 from fanreel.local.processes import project_root
-
-INTERRUPTED = 130
-"""128 + SIGINT, what shells expect."""
 
 app = typer.Typer(
     help="A broadcast goes in, every fan who appeared in it gets their own video out.",

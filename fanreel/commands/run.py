@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from azure.core.exceptions import AzureError
 from rich.console import Console
 
 from fanreel.adapters.services import Services
-from fanreel.errors import FanreelError, InputRejected
+from fanreel.errors import FanreelError, InputRejected, TransientFault
 from fanreel.local.api import Api
 from fanreel.local.inputs import Inputs, read_inputs
 from fanreel.local.job import Job
+from fanreel.local.processes import tail
 from fanreel.local.progress import ProgressView, VideoClock
 from fanreel.local.stack import LocalStack, StackInfo, current_stack
 from fanreel.report import Report, RunDocuments, build_report, render_page
+
+INTERRUPTED = 130
+"""128 + SIGINT, what shells expect."""
+LOG_LINES = 15
 
 out_console = Console(highlight=False, soft_wrap=True)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -45,11 +51,14 @@ def run(
         out_console.print(note, markup=False)
     started = time.monotonic()
     try:
-        with _stack() as (info, check):
+        with _stack() as (info, check), _explained(info):
             failures = _do(inputs, info, check, out, started)
     except FanreelError as error:
         problems.print(f"fanreel run: {error.message} ({error.code})", markup=False)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        problems.print("fanreel run: interrupted")
+        raise typer.Exit(INTERRUPTED) from interrupt
     for failure in failures:
         problems.print(failure, markup=False)
     if failures:
@@ -77,6 +86,19 @@ def _stack() -> Generator[tuple[StackInfo, Callable[[], None]]]:
     with terminated_as_interrupt(), LocalStack(port=0) as stack:
         out_console.print(f"stack at {stack.info.api_url}, logs in {stack.directory}", markup=False)
         yield stack.info, stack.check
+
+
+@contextlib.contextmanager
+def _explained(info: StackInfo) -> Generator[None]:
+    """Show the end of the logs when the run itself fails, and turn the SDKs' errors into ours."""
+    try:
+        yield
+    except (FanreelError, AzureError) as error:
+        for name in ("host", "worker"):
+            problems.print(f"--- end of {info.log(name)}\n{tail(info.log(name), LOG_LINES)}", markup=False)
+        if isinstance(error, AzureError):
+            raise TransientFault("service_unreachable", str(error).splitlines()[0]) from error
+        raise
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`fanreel up`: the whole local stack in one terminal."""
 
 import contextlib
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ console = Console(highlight=False, soft_wrap=True)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 COLOURS = {"azurite": "blue", "cosmos": "magenta", "host": "cyan", "worker": "green"}
 FOLLOW_SECONDS = 0.2
+# A client that polls would fill the screen; the log file has every call.
+POLLED = re.compile(r"Executed 'Functions\.get_\w+' \(Succeeded, Reason='This function was called over HTTP")
 
 
 class LogFollower:
@@ -66,6 +69,8 @@ def up(
 
 def _print_new(follower: LogFollower) -> None:
     for name, line in follower.lines():
+        if POLLED.search(line):
+            continue
         console.print(Text(f"{name:>7} │ ", style=COLOURS[name]) + Text.from_ansi(line))
 
 

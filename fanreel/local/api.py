@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -57,7 +58,7 @@ class Api:
         except urllib.error.HTTPError as error:
             with error:
                 return _refused(error, method, path)
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             raise TransientFault("api_unreachable", f"{self._base} does not answer: {error}") from error
         except ValueError as error:
             raise ContractBroken("api_answer", f"{method} {path} did not answer JSON") from error
