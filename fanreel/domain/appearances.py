@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fanreel.contracts import FaceRef, Shot
 from fanreel.domain.excitement import F64, face_level, smooth
 from fanreel.domain.stitching import FaceSamples, WholeTrack
-from fanreel.domain.templates import Pooled, choose_faces, pool_template
+from fanreel.domain.templates import Pooled, choose_faces, pool_template, weighted_mean
 from fanreel.domain.tracks import pair_cost, split_at
 
 MIN_SIGHTINGS = 2
@@ -60,7 +60,8 @@ def build_appearances(
 def identity_changes(track: WholeTrack) -> list[int]:
     """Return the moments (first sighting after) at which a track turns into somebody else; usually none.
 
-    Judged by the templates of the embedded faces before and after; placed where the box jumps most in between.
+    Judged by the means of the embedded faces before and after, placed where the box jumps most in between. Those
+    means are untrimmed: a trimmed one hides the other person's first face, and the change seems one face off.
     """
     faces = track.faces
     if faces is None or len(faces) < 2:
@@ -68,8 +69,8 @@ def identity_changes(track: WholeTrack) -> list[int]:
     apart = [
         float(
             np.linalg.norm(
-                pool_template(faces.vectors[:row], faces.quality[:row]).template
-                - pool_template(faces.vectors[row:], faces.quality[row:]).template
+                weighted_mean(faces.vectors[:row], faces.quality[:row])
+                - weighted_mean(faces.vectors[row:], faces.quality[row:])
             )
         )
         for row in range(1, len(faces))

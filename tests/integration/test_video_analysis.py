@@ -13,6 +13,7 @@ from fanreel.adapters.media.source import FileSource
 from fanreel.contracts import SegmentPlanDocument, SegmentResult
 from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, merge_segments
+from fanreel.domain.templates import BEST_FACES
 from fanreel.errors import ModelFault
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.settings import Settings
@@ -137,7 +138,7 @@ def test_a_crowd_is_analysed_with_bounded_crops(shared_media: Path, networks: Ne
     video, (result,) = cut_and_merge(path, networks, 45_000)
     assert result.frames_sampled == pytest.approx(10, abs=1)
     assert all(len(t.pts_ms) == len(set(t.pts_ms)) for t in result.tracks)
-    assert all(len(t.embedded.pts_ms) <= 5 for t in result.tracks if t.embedded is not None)
+    assert all(len(t.embedded.pts_ms) <= BEST_FACES for t in result.tracks if t.embedded is not None)
     assert len(video.appearances) <= len(result.tracks)
 
 

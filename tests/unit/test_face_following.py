@@ -234,7 +234,7 @@ def test_choosing_from_what_parts_chose_equals_choosing_from_the_whole(
 def test_chosen_faces_are_spread_over_time() -> None:
     pts = np.arange(0, 4000, 200)
     value = np.where(pts < 600, 0.99, 0.5)
-    assert len({p // 400 for p in pts[choose_faces(pts, value)].tolist()}) == 5
+    assert len({p // 400 for p in pts[choose_faces(pts, value, limit=5)].tolist()}) == 5
 
 
 # --- excitement -------------------------------------------------------------------------------------------
