@@ -129,7 +129,7 @@ def _do(inputs: Inputs, info: StackInfo, check: Callable[[], None], out: Path, s
         failed_montages = job.failed_montages()
     timings = {"stackSeconds": ready - started, "uploadSeconds": uploaded - ready}
     timings |= {"workSeconds": finished - uploaded, "totalSeconds": time.monotonic() - started}
-    timings |= _speeds(results, view.clock, finished - uploaded)
+    timings |= _speeds(results, job.uploaded, view.clock, finished - uploaded)
     report = build_report(results, timings, out)
     (out / "report.json").write_text(json.dumps(report.to_wire(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     (out / "report.html").write_text(render_page(report, results, inputs.event), "utf-8")
@@ -137,13 +137,16 @@ def _do(inputs: Inputs, info: StackInfo, check: Callable[[], None], out: Path, s
     return _failures(inputs, results, failed_montages)
 
 
-def _speeds(results: RunDocuments, clock: VideoClock, work_seconds: float) -> dict[str, float]:
-    """Seconds per stage summed over videos, analysis time, and the speed of it all as × real time."""
+def _speeds(results: RunDocuments, uploaded: set[str], clock: VideoClock, work_seconds: float) -> dict[str, float]:
+    """Seconds per stage summed over videos, analysis time, and the speed of it all as × real time.
+
+    Only what this run brought in counts for the speed: what had been analysed before took no time now.
+    """
     timings: dict[str, float] = {}
     analysis = [clock.analysis_seconds(video.video_id) for video in results.videos]
     if any(analysis):
         timings["analysisSeconds"] = max(seconds for seconds in analysis if seconds is not None)
-    length = sum(video.duration_ms for video in results.videos) / 1000
+    length = sum(video.duration_ms for video in results.videos if video.video_id in uploaded) / 1000
     if length and work_seconds:
         timings["speedTimesRealTime"] = length / work_seconds
     for video in results.videos:

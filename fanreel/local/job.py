@@ -62,6 +62,8 @@ class Job:
         self._services = services
         self._settings = services.settings
         self._api = api
+        self.uploaded: set[str] = set()
+        """Ids of the videos that this run brought in."""
         self._seen = State()
         self._next_fan = 0
         self._retried: dict[str, float] = {}
@@ -89,6 +91,7 @@ class Job:
                 self._retried[video.video_id] = time.monotonic()
             blob = f"{self.inputs.event}/{video.name}"
             self._services.blobs.upload_file(settings.container_videos, blob, video.path)
+            self.uploaded.add(video.video_id)
             tell(f"{video.path}: uploaded")
 
     def wait(self, show: Callable[[State], None], check: Callable[[], None]) -> State:
