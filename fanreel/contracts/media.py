@@ -58,7 +58,9 @@ class MediaInfo(Message):
     color_transfer: str
     interlaced: bool
     truncated: bool
-    """The file ends before its own index says it should."""
+    """The file ends before its own index says it should; `duration_ms` is what is there."""
+    missing_ms: int = 0
+    """How much more the file declares than it holds, when truncated."""
 
 
 class Segment(Wire):

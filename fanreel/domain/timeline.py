@@ -39,7 +39,10 @@ def build_timeline(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) 
     (nothing could be decoded, though later segments could).
     """
     by_id = {result.segment_id: result for result in results}
-    gaps = _join_gaps([gap for segment in plan.segments if (gap := _gap(plan, segment, by_id))])
+    media = plan.media
+    # What the file declares but does not hold belongs to no segment: nobody could have looked at it.
+    tail = Gap(start_ms=media.duration_ms, end_ms=media.duration_ms + media.missing_ms, reason="truncated")
+    gaps = _join_gaps([*(gap for segment in plan.segments if (gap := _gap(plan, segment, by_id))), tail])
     cuts = sorted({cut for result in results for cut in result.cuts_ms})
     spans = _shot_spans(plan, cuts, gaps)
     return Timeline(_with_quality(spans, results), tuple(gaps))

@@ -209,6 +209,7 @@ def _described(
         end = _scanned_end(source, stream.index)
     missing = float((declared - end) * base) if declared is not None else 0.0
     cut_off = missing > max(TRUNCATED_SECONDS, TRUNCATED_SHARE * float((end - origin) * base))
+    truncated = index.beyond_end or cut_off
     aspect = square_aspect(stream.sample_aspect_ratio)
     width, height = Converter(aspect).displayed_size(frame)
     container_start = Fraction(container.start_time or 0, av.time_base) - origin * base
@@ -233,7 +234,8 @@ def _described(
         audio=tuple(_audio(container, origin * base)),
         color_transfer=TRANSFERS.get(frame.color_trc, "unspecified"),
         interlaced=frame.interlaced_frame,
-        truncated=index.beyond_end or cut_off,
+        truncated=truncated,
+        missing_ms=max(1, round(missing * 1000)) if truncated else 0,
     )
 
 
