@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LOCAL_STATE = Path(".fanreel")
+# Beside the code, wherever the process was started: the Functions host does not start in this folder.
+LOCAL_STATE = Path(__file__).resolve().parents[1] / ".fanreel"
 
 
 class Settings(BaseSettings):
