@@ -1,7 +1,6 @@
 """What `make demo` does, checked against what the demo itself knows."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ def truth(demo: Demo) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def run(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
+def run(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     return fanreel_run(demo.broadcast, fans=demo.fans, out=tmp_path_factory.mktemp("demo-out"))
 
 

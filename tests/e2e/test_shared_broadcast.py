@@ -1,7 +1,6 @@
 """The promise on real material: each fan gets their own moments, nobody anyone else's."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ def truth(shared_media: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def run(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
+def run(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     folder = shared_media / "broadcast"
     return fanreel_run(folder / "broadcast.mp4", fans=folder / "selfies", out=tmp_path_factory.mktemp("broadcast"))
 
