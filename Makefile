@@ -44,7 +44,7 @@ help:
 	@echo 'make bench   speed          make eval    accuracy'
 	@echo 'make clean   remove results and caches; ALL=1 also the environment and the networks'
 
-setup: $(STAMPS)/python $(STAMPS)/node $(STAMPS)/models
+setup: .venv/.stamp node_modules/.stamp .fanreel/models/.stamp
 	@:
 
 $(STAMPS)/prerequisites:
@@ -56,22 +56,22 @@ $(STAMPS)/prerequisites:
 		{ echo "Node.js $$(node --version) is too old. Install Node.js 20 or newer." >&2; exit 1; }
 	@touch $@
 
-$(STAMPS)/venv: | $(STAMPS)/prerequisites
-	$(call step,python environment,test -x $(BIN)/python || $(PYTHON) -m venv .venv)
-	@touch $@
+# The environment and the packages carry their own stamps: whoever deletes them gets them back.
+$(BIN)/python: | $(STAMPS)/prerequisites
+	$(call step,python environment,$(PYTHON) -m venv .venv)
 
-$(STAMPS)/python: tests/requirements.txt pyproject.toml $(STAMPS)/venv
+.venv/.stamp: tests/requirements.txt pyproject.toml | $(BIN)/python
 	$(call step,python packages,$(BIN)/python -m pip install -q -r tests/requirements.txt && $(BIN)/python -m pip install -q --no-deps -e .)
 	@touch $@
 
-$(STAMPS)/node: package.json package-lock.json | $(STAMPS)/prerequisites
+node_modules/.stamp: package.json package-lock.json | $(STAMPS)/prerequisites
 	$(call step,node packages,npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
 # The small detector is fetched when it can be reached; without it the slower tiled one serves, and the log says so.
-$(STAMPS)/models: fanreel/inference/catalogue.toml $(STAMPS)/python $(STAMPS)/node
+.fanreel/models/.stamp: fanreel/inference/catalogue.toml .venv/.stamp node_modules/.stamp
 	$(call step,networks: build,$(BIN)/fanreel models build)
-	$(call step,networks: pull (optional),$(BIN)/fanreel models pull || echo 'not reachable: going on without')
+	$(call step,networks: pull (optional),$(BIN)/fanreel models pull)
 	@touch $@
 
 demo: setup

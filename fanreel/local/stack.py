@@ -151,6 +151,8 @@ class LocalStack:
                 self._children[name].stop(STOP_SECONDS[name])
         self._cosmos.stop()
         self._azurite.stop()
+        # Selfies and montages lie there, and their documents have died with the Cosmos emulator.
+        shutil.rmtree(self.directory / "azurite", ignore_errors=True)
         self._unpublish()
         self._info = None
 

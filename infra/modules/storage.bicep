@@ -128,15 +128,16 @@ resource workerResults 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource workerQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, workerPrincipalId, queueDataContributor)
-  scope: account
+// Its own three queues only: the account also holds Durable's control queues.
+resource workerQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (queue, index) in queues: {
+  name: guid(storageQueues[index].id, workerPrincipalId, queueDataContributor)
+  scope: storageQueues[index]
   properties: {
     principalId: workerPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataContributor)
   }
-}
+}]
 
 output name string = account.name
 output packageContainer string = packages.name
