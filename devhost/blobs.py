@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
@@ -33,6 +34,14 @@ POISON_QUEUE = "webjobs-blobtrigger-poison"
 RECEIPT_LEASE_S = 30
 _INCOMPLETE = "Incomplete"
 RunFunction = Callable[[LoadedFunction, Any, dict[str, Any], str], Awaitable[Any]]
+
+
+class Notified(Enum):
+    """How :meth:`BlobNotices.send_once` ended."""
+
+    NOW = auto()  # the notice was written by this call
+    BEFORE = auto()  # the receipt says it was written earlier
+    PENDING = auto()  # someone holds the receipt: a living host, or one that was killed; ask again
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +76,28 @@ class BlobNotices:
         }  # fmt: skip
         await push_message(self.queue, json.dumps(notice), encode=True)
 
-    async def send_once(self, function: LoadedFunction, container: str, blob: str, etag: str) -> bool:
-        """Enqueue unless a completed receipt says it was done; ``False`` when it was (or another does)."""
+    async def send_once(self, function: LoadedFunction, container: str, blob: str, etag: str) -> Notified:
+        """Enqueue unless a completed receipt says it was done.
+
+        ``PENDING`` leaves it open whether the notice will come: a host killed before it enqueued keeps its lease
+        for up to ``RECEIPT_LEASE_S``, and only the receipt tells that apart from a host at work.
+        """
         receipt = self._receipt(function, container, blob, etag)
         if await self._is_complete(receipt):
-            return False
+            return Notified.BEFORE
         try:
             lease = await receipt.acquire_lease(RECEIPT_LEASE_S)
         except HttpResponseError:
-            return False  # another host on this storage account has it in hand
+            return Notified.PENDING
         try:
             metadata = (await receipt.get_blob_properties(lease=lease)).metadata or {}
             if _INCOMPLETE not in metadata:
-                return False
+                return Notified.BEFORE
             await self.send(function, container, blob, etag)
             await receipt.set_blob_metadata({}, lease=lease)
         finally:
             await lease.release()
-        return True
+        return Notified.NOW
 
     def _receipt(self, function: LoadedFunction, container: str, blob: str, etag: str) -> BlobClient:
         name = f"blobreceipts/{self._host_id}/{function.function_id}/{etag}/{container}/{blob}"
@@ -141,16 +154,21 @@ class ContainerScanner:
         present: dict[str, str] = {}
         async for blob in client.list_blobs():
             name, etag = str(blob.name), str(blob.etag).strip('"')
-            if self._seen.get(name) != etag:
-                await self._notify(name, etag)
-            present[name] = etag
+            if self._seen.get(name) == etag or await self._notify(name, etag):
+                present[name] = etag
         self._seen = present  # only versions whose notices were written count as seen
 
-    async def _notify(self, name: str, etag: str) -> None:
+    async def _notify(self, name: str, etag: str) -> bool:
+        """Notify every watch of this version; ``False`` while the notice of one is pending."""
+        settled = True
         for watch in self._watches:
-            matches = watch.pattern.match(name) is not None
-            if matches and await self._notices.send_once(watch.function, self._container, name, etag):
+            if watch.pattern.match(name) is None:
+                continue
+            outcome = await self._notices.send_once(watch.function, self._container, name, etag)
+            if outcome is Notified.NOW:
                 self._nudge()
+            settled = settled and outcome is not Notified.PENDING
+        return settled
 
 
 class BlobConsumer:

@@ -258,3 +258,26 @@ def test_a_message_stays_hidden_while_its_function_runs(azurite: StorageEmulator
             assert len(stage.seen("order")) == 1, "renewed twice a second, never delivered again"
     finally:
         stage.close()
+
+
+def test_an_upload_whose_notice_a_killed_host_never_wrote_is_still_noticed(
+    azurite: StorageEmulator, tmp_path: Path
+) -> None:
+    stage = Stage(azurite.connection_string, tmp_path)
+    try:
+        with stage.incoming.upload_blob("text/half.txt", b"half") as upload:
+            etag = str(upload.get_blob_properties().etag).strip('"')
+        hosts = stage.blobs.get_container_client("azure-webjobs-hosts")
+        if not hosts.exists():
+            hosts.create_container()
+        # What SIGKILL between taking the receipt and writing the notice leaves behind.
+        name = f"blobreceipts/{stage.prefix}/Host.Functions.read_blob/{etag}/{stage.prefix}-in/text/half.txt"
+        with hosts, hosts.upload_blob(name, b"", metadata={"Incomplete": "true"}) as receipt:
+            lease = receipt.acquire_lease(60)
+            with stage.start():
+                stage.incoming.upload_blob("text/whole.txt", b"whole").close()
+                eventually(lambda: [b["text"] for b in stage.seen("blob")] == ["whole"])
+                lease.break_lease(0)
+                eventually(lambda: [b["text"] for b in stage.seen("blob")] == ["whole", "half"])
+    finally:
+        stage.close()
