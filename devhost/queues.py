@@ -13,7 +13,8 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.functions import meta
@@ -187,21 +188,8 @@ class QueuePump:
             body, message.id, count, message.pop_receipt or "",
             message.inserted_on, message.expires_on, message.next_visible_on,
         )  # fmt: skip
-        lease = _Lease(self._queue, message, self._lease_s)
-        renewing = asyncio.create_task(lease.keep())
-        try:
-            await self._handle(delivery)
-            failed = False
-        except HostError as error:
-            log.debug("Queue '%s': attempt %d failed: %s", self._queue.queue_name, count, error)
-            failed = True
-        except Exception:
-            # A converter or a malformed notice: to the queue that is a failed attempt like any other.
-            log.exception("Queue '%s': message %s cannot be handled", self._queue.queue_name, message.id)
-            failed = True
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+        async with _Lease(self._queue, message, self._lease_s) as lease:
+            failed = await self._fails(delivery)
         if not failed:
             await self._queue.delete_message(message.id, lease.receipt)
         elif count >= self._options.max_dequeue_count:
@@ -211,6 +199,19 @@ class QueuePump:
         else:
             delay = round(self._options.retry_delay_s)
             await self._queue.update_message(message.id, lease.receipt, visibility_timeout=delay)
+
+    async def _fails(self, delivery: Delivery) -> bool:
+        """Whether the handler failed; what it raised is only logged."""
+        try:
+            await self._handle(delivery)
+        except HostError as error:
+            log.debug("Queue '%s': attempt %d failed: %s", self._queue.queue_name, delivery.dequeue_count, error)
+            return True
+        except Exception:
+            # A converter or a malformed notice: to the queue that is a failed attempt like any other.
+            log.exception("Queue '%s': message %s cannot be handled", self._queue.queue_name, delivery.id)
+            return True
+        return False
 
     def _decode(self, content: Any) -> bytes:
         text = str(content)
@@ -227,26 +228,43 @@ class QueuePump:
 
 
 class _Lease:
-    """Keeps one message invisible while it is worked on."""
+    """Keeps one message invisible while the ``async with`` lasts; ``receipt`` is the valid one afterwards."""
 
     def __init__(self, queue: QueueClient, message: QueueMessage, lease_s: int) -> None:
         self._queue, self._id, self._lease_s = queue, message.id, lease_s
         self.receipt = message.pop_receipt or ""
+        self._renewal: asyncio.Task[None] | None = None
 
-    async def keep(self) -> None:
-        """Renew at half the lease until cancelled."""
+    async def __aenter__(self) -> Self:
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._renewal is None:
+            return
+        if error is not None:
+            self._renewal.cancel()  # the attempt was abandoned: nobody needs the receipt
+        # The broker may have answered with a new receipt already; deleting with the old one would be refused.
+        await asyncio.gather(self._renewal, return_exceptions=True)
+
+    async def _keep(self) -> None:
         while True:
             await asyncio.sleep(self._lease_s / 2)
-            try:
-                # Shielded: cancelled between request and answer, we would hold a receipt that is no longer valid.
-                await asyncio.shield(self._renew())
-            except AzureError as error:
-                log.warning("Queue '%s': message %s was not renewed: %s",
-                            self._queue.queue_name, self._id, _first_line(error))  # fmt: skip
+            self._renewal = asyncio.create_task(self._renew())
+            await asyncio.shield(self._renewal)  # cancelling the wait must not cancel a request on its way
 
     async def _renew(self) -> None:
-        renewed = await self._queue.update_message(self._id, self.receipt, visibility_timeout=self._lease_s)
-        self.receipt = renewed.pop_receipt or self.receipt
+        try:
+            renewed = await self._queue.update_message(self._id, self.receipt, visibility_timeout=self._lease_s)
+        except AzureError as error:
+            log.warning("Queue '%s': message %s was not renewed: %s",
+                        self._queue.queue_name, self._id, _first_line(error))  # fmt: skip
+        else:
+            self.receipt = renewed.pop_receipt or self.receipt
 
 
 def _first_line(error: BaseException) -> str:
