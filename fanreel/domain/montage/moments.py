@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from fanreel.contracts import AppearanceDocument, FaceRef, MatchDocument, Shot, VideoDocument
 
+from .strangers import Box, Strangers
 from .style import MontageStyle
 
 
@@ -12,8 +13,8 @@ from .style import MontageStyle
 class Moment:
     """One continuous stretch of one shot in which the fan is seen.
 
-    [core_from_ms, core_to_ms) is where they were seen, [from_ms, to_ms) how far a clip may reach: both clear
-    of the shot's borders. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its shot.
+    [core_from_ms, core_to_ms) runs from their first to their last sighting, [from_ms, to_ms) is how far a clip may
+    reach: both clear of the shot's borders. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its shot.
     """
 
     video_id: str
@@ -44,13 +45,20 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One matched appearance and how far around it a clip may reach."""
+    """One appearance that is the fan, and its shot's borders."""
 
     appearance: AppearanceDocument
     probability: float
     shot: tuple[int, int]
-    core: tuple[int, int]
-    reach: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """The fan at one moment."""
+
+    pts_ms: int
+    box: Box
+    seen: _Seen
 
 
 def find_moments(
@@ -63,38 +71,61 @@ def find_moments(
 ) -> list[Moment]:
     """Return the fan's moments in chronological order; only decisions `match` count, never `review`.
 
-    Appearances of one shot whose reaches touch (a track lost for a moment) are one moment. Two moments of
-    the same shot further apart stay two: in between somebody else may fill the picture.
+    `appearances` holds everybody seen in the shots of the matched ones, not the fan alone: where the fan is not
+    seen, somebody else in their place ends a moment. Sightings of one shot with short holes between them are one
+    moment; two moments of the same shot further apart stay two.
     """
-    probability: dict[str, float] = {}
-    for match in matches:
-        if (match.fan_id, match.event_id, match.decision) == (fan_id, event_id, "match"):
-            probability[match.appearance_id] = max(match.probability, probability.get(match.appearance_id, 0.0))
+    probability = _probabilities(fan_id, event_id, matches, appearances)
     per_shot: dict[tuple[str, int, int], list[_Seen]] = {}
     for appearance_id in sorted(probability):
-        appearance = appearances.get(appearance_id)
-        video = videos.get(appearance.video_id) if appearance else None
-        if appearance is None or video is None:
-            continue
-        seen = _seen(appearance, probability[appearance_id], video, style)
-        if seen is not None:
-            per_shot.setdefault((appearance.video_id, *seen.shot), []).append(seen)
+        appearance = appearances[appearance_id]
+        video = videos.get(appearance.video_id)
+        if video is not None:
+            shot = _shot_of(appearance, video.shots)
+            seen = _Seen(appearance, probability[appearance_id], shot)
+            per_shot.setdefault((appearance.video_id, *shot), []).append(seen)
     moments: list[Moment] = []
-    for (video_id, *_), group in sorted(per_shot.items()):
-        moments.extend(_moments_of_shot(group, videos[video_id], style))
+    for (video_id, start_ms, end_ms), group in sorted(per_shot.items()):
+        strangers = Strangers(
+            one
+            for one in appearances.values()
+            if one.video_id == video_id
+            and one.id not in probability
+            and one.start_ms < end_ms
+            and start_ms < one.end_ms
+        )
+        moments.extend(_moments_of_shot(group, strangers, videos[video_id], style))
     return sorted(moments, key=lambda moment: moment.order)
 
 
-def _seen(
-    appearance: AppearanceDocument, probability: float, video: VideoDocument, style: MontageStyle
-) -> _Seen | None:
-    shot = _shot_of(appearance, video.shots)
-    low, high = shot[0] + style.shot_margin_ms, shot[1] - style.shot_margin_ms
-    core = (max(low, appearance.start_ms), min(high, appearance.end_ms))
-    reach = (max(low, appearance.start_ms - style.reach_ms), min(high, appearance.end_ms + style.reach_ms))
-    if core[1] < core[0] or reach[1] - reach[0] <= 0:
-        return None
-    return _Seen(appearance, probability, shot, core, reach)
+def _probabilities(
+    fan_id: str,
+    event_id: str,
+    matches: Sequence[MatchDocument],
+    appearances: Mapping[str, AppearanceDocument],
+) -> dict[str, float]:
+    """Return the appearances that are the fan, with the probability of each."""
+    found: dict[str, float] = {}
+    for match in matches:
+        if (match.fan_id, match.event_id, match.decision) != (fan_id, event_id, "match"):
+            continue
+        appearance = appearances.get(match.appearance_id)
+        if appearance is not None and _is_about(match, appearance):
+            found[match.appearance_id] = max(match.probability, found.get(match.appearance_id, 0.0))
+    return found
+
+
+def _is_about(match: MatchDocument, appearance: AppearanceDocument) -> bool:
+    """Tell whether a match was decided about this very appearance.
+
+    Ids count appearances: after a video was merged anew, the id in an older match may be somebody else's.
+    """
+    return (match.video_id, match.start_ms, match.end_ms, match.model_contract) == (
+        appearance.video_id,
+        appearance.start_ms,
+        appearance.end_ms,
+        appearance.model_contract,
+    )
 
 
 def _shot_of(appearance: AppearanceDocument, shots: Sequence[Shot]) -> tuple[int, int]:
@@ -106,31 +137,78 @@ def _shot_of(appearance: AppearanceDocument, shots: Sequence[Shot]) -> tuple[int
     return (appearance.start_ms, appearance.end_ms)
 
 
-def _moments_of_shot(group: Iterable[_Seen], video: VideoDocument, style: MontageStyle) -> list[Moment]:
-    runs: list[list[_Seen]] = []
-    for seen in sorted(group, key=lambda item: (item.reach, item.core, item.appearance.id)):
-        if runs and seen.reach[0] <= max(item.reach[1] for item in runs[-1]):
-            runs[-1].append(seen)
+def _moments_of_shot(
+    group: Iterable[_Seen], strangers: Strangers, video: VideoDocument, style: MontageStyle
+) -> list[Moment]:
+    sightings = sorted(
+        (
+            _Sighting(pts_ms, box, seen)
+            for seen in group
+            for pts_ms, box in zip(seen.appearance.pts_ms, seen.appearance.boxes, strict=True)
+            if seen.shot[0] <= pts_ms < seen.shot[1]
+        ),
+        key=lambda one: (one.pts_ms, one.seen.appearance.id),
+    )
+    runs: list[list[_Sighting]] = []
+    for sighting in sightings:
+        if runs and _joined(runs[-1][-1], sighting, strangers, style):
+            runs[-1].append(sighting)
         else:
-            runs.append([seen])
-    moments = [_moment(run, video, style) for run in runs]
+            runs.append([sighting])
+    moments: list[Moment] = []
+    for index, run in enumerate(runs):
+        before = runs[index - 1][-1].pts_ms if index else None
+        after = runs[index + 1][0].pts_ms if index + 1 < len(runs) else None
+        reach = _reach(run, before, after, strangers, style)
+        if reach[1] > reach[0]:
+            moments.append(_moment(run, reach, video, style))
     ranked = sorted(moments, key=lambda moment: (-moment.score, moment.order))
     return [replace(moment, rank_in_shot=rank) for rank, moment in enumerate(ranked)]
 
 
-def _moment(run: Sequence[_Seen], video: VideoDocument, style: MontageStyle) -> Moment:
-    scored = sorted(run, key=lambda seen: (-_score(seen, style), seen.appearance.id))
-    best = scored[0]
-    core = (min(seen.core[0] for seen in run), max(seen.core[1] for seen in run))
+def _joined(one: _Sighting, following: _Sighting, strangers: Strangers, style: MontageStyle) -> bool:
+    """Tell whether what lies between two neighbouring sightings may be shown."""
+    same_track = one.seen.appearance.id == following.seen.appearance.id
+    if following.pts_ms - one.pts_ms > (style.track_hole_ms if same_track else style.hole_ms):
+        return False
+    return not any(strangers.in_place_of(box, one.pts_ms, following.pts_ms) for box in (one.box, following.box))
+
+
+def _reach(
+    run: Sequence[_Sighting], before: int | None, after: int | None, strangers: Strangers, style: MontageStyle
+) -> tuple[int, int]:
+    """Return how far around a run of sightings a clip may go.
+
+    Not a step towards a side where somebody else is soon seen in the fan's place (when they took it is not
+    known), and at most half the way to the fan's neighbouring moments.
+    """
+    first, last = run[0], run[-1]
+    low, high = _inside(run[0].seen.shot, style)
+    from_ms, to_ms = first.pts_ms, last.pts_ms
+    if not strangers.in_place_of(first.box, from_ms - style.stranger_ms - 1, from_ms):
+        from_ms -= style.reach_ms if before is None else min(style.reach_ms, (from_ms - before) // 2)
+    if not strangers.in_place_of(last.box, to_ms, to_ms + style.stranger_ms + 1):
+        to_ms += style.reach_ms if after is None else min(style.reach_ms, (after - to_ms) // 2)
+    return max(low, from_ms), min(high, to_ms)
+
+
+def _inside(shot: tuple[int, int], style: MontageStyle) -> tuple[int, int]:
+    return shot[0] + style.shot_margin_ms, shot[1] - style.shot_margin_ms
+
+
+def _moment(run: Sequence[_Sighting], reach: tuple[int, int], video: VideoDocument, style: MontageStyle) -> Moment:
+    seen = {one.seen.appearance.id: one.seen for one in run}
+    best = min(seen.values(), key=lambda one: (-_score(one, style), one.appearance.id))
+    core = (min(max(run[0].pts_ms, reach[0]), reach[1]), max(min(run[-1].pts_ms, reach[1]), reach[0]))
     return Moment(
         video_id=best.appearance.video_id,
         video_name=video.name,
         shot=best.shot,
         core_from_ms=core[0],
         core_to_ms=core[1],
-        from_ms=min(seen.reach[0] for seen in run),
-        to_ms=max(seen.reach[1] for seen in run),
-        peak_ms=min(max(_peak_ms(best.appearance), core[0]), core[1]),
+        from_ms=reach[0],
+        to_ms=reach[1],
+        peak_ms=min(max(_peak_ms(best.appearance, core), core[0]), core[1]),
         score=_score(best, style),
         excitement=best.appearance.excitement,
         face_height_px=best.appearance.face_height_px,
@@ -154,9 +232,10 @@ def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _peak_ms(appearance: AppearanceDocument) -> int:
-    """Return where excitement peaks (the first of equals); the middle where no curve is known."""
-    curve = list(zip(appearance.excitement_curve, appearance.pts_ms, strict=False))
+def _peak_ms(appearance: AppearanceDocument, core: tuple[int, int]) -> int:
+    """Return where excitement peaks in the core (the first of equals); its middle where no curve is known."""
+    points = zip(appearance.excitement_curve, appearance.pts_ms, strict=False)
+    curve = [point for point in points if core[0] <= point[1] <= core[1]]
     if not curve:
-        return (appearance.start_ms + appearance.end_ms) // 2
+        return (core[0] + core[1]) // 2
     return max(curve, key=lambda point: (point[0], -point[1]))[1]

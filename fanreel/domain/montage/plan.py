@@ -19,7 +19,8 @@ def plan_montage(
 ) -> MontagePlan | None:
     """Return the fan's montage of an event, or None when there is nothing to show.
 
-    Every clip lies in one shot, clear of its borders, within `reach_ms` of where the fan was seen; clips
+    `appearances` are all of the shots of the matched ones, strangers' too. Every clip lies in one shot, clear of
+    its borders, within `reach_ms` of where the fan was seen and never where somebody took their place; clips
     never overlap; the total never exceeds `max_ms`. The same material gives the same plan and the same
     `montage_id`, in whatever order it comes.
     """
