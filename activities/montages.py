@@ -4,7 +4,7 @@ Files are content-addressed by the plan's id and the fan's document changes only
 etag and only for the plan that is still the right one: whatever races or repeats, nothing older overtakes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +37,7 @@ _RENDER_LINK_MINUTES = 60
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a montage can be made of."""
+    """What a montage can be made of; `appearances` are all of the shots in which the fan is seen."""
 
     matches: tuple[MatchDocument, ...]
     appearances: Mapping[str, AppearanceDocument]
@@ -136,11 +136,21 @@ def _material(services: Services, work: MontageWork) -> Material:
         found = documents.get(VideoDocument, video_id, video_id)
         if found is not None:
             videos[video_id] = found
-        for appearance in documents.query(
-            AppearanceDocument, "ARRAY_CONTAINS(@ids, c.id)", {"@ids": ids}, partition=video_id
-        ):
+        for appearance in _seen_around(services, video_id, ids):
             appearances[appearance.id] = appearance
     return Material(matches, appearances, videos)
+
+
+def _seen_around(services: Services, video_id: str, ids: list[str]) -> Iterable[AppearanceDocument]:
+    """Return all appearances of the shots that hold the given ones: a clip must not run into a stranger."""
+    documents = services.documents
+    holding = documents.select(
+        AppearanceDocument, ["shotIndex"], "ARRAY_CONTAINS(@ids, c.id)", {"@ids": ids}, partition=video_id
+    )
+    shots = sorted({row["shotIndex"] for row in holding})
+    return documents.query(
+        AppearanceDocument, "ARRAY_CONTAINS(@shots, c.shotIndex)", {"@shots": shots}, partition=video_id
+    )
 
 
 def _plan(services: Services, work: MontageWork, material: Material) -> MontagePlan | None:
