@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,7 +71,11 @@ class TimerListener:
             "IsPastDue": past_due,
         }
         self._last = now
-        self._store.set_meta(self._key, now.isoformat())
+        try:
+            self._store.set_meta(self._key, now.isoformat())
+        except sqlite3.Error as error:
+            # Unremembered, a restart may run this occurrence once more; a dead listener would run none.
+            log.error("Timer '%s': its run cannot be remembered: %s", self._function.name, error)
         request = converter("timerTrigger").decode(meta.Datum(json.dumps(payload), "json"), trigger_metadata=None)
         await with_retries(self._function, lambda retry: self._run(self._function, request, retry))
 

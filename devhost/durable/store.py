@@ -99,7 +99,10 @@ _UPSERT = f"INSERT OR REPLACE INTO instances ({_INSTANCE_COLUMNS}) VALUES ({_INS
 
 
 class Store:
-    """The database of one task hub. Used from one thread only."""
+    """The database of one task hub. Used from one thread only.
+
+    Every method may raise ``sqlite3.Error``: disk full, file locked. What is written then is all or nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,10 +123,12 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A full disk can end the transaction by itself; a refused COMMIT leaves it open.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # --- meta -------------------------------------------------------------------------------------------------
     def set_meta_default(self, key: str, value: str) -> str:

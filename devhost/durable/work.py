@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,8 +19,16 @@ from devhost.loader import LoadedFunction
 log = logging.getLogger("devhost.durable")
 
 MAX_SLEEP_S = 3600.0  # timers are re-armed at least hourly, so a clock change cannot strand them
+# A full disk or a locked file is for a person to mend; until then the work is kept and the write tried again.
+FIRST_RETRY_S = 0.5
+MAX_RETRY_S = 30.0
 RunActivity = Callable[[LoadedFunction, Any], Awaitable[Any]]
 Deliver = Callable[[str, str, Event], None]
+
+
+def retry_pause_s(failures: int) -> float:
+    """Pause after that many failed writes in a row (1, 2, …): doubling up to ``MAX_RETRY_S``."""
+    return min(FIRST_RETRY_S * 2.0 ** min(failures - 1, 16), MAX_RETRY_S)
 
 
 class ActivityRunner:
@@ -51,10 +60,22 @@ class ActivityRunner:
     async def _work(self, row: ActivityRow) -> None:
         async with self._slots:
             event = await self._outcome(row)
+        failures = 0
+        while True:
+            try:
+                self._record(row, event)
+                return
+            except sqlite3.Error as error:
+                failures += 1
+                pause_s = retry_pause_s(failures)
+                log.error("Activity '%s' of instance '%s' has run; its result cannot be saved, again in %g s: %s",
+                          row.name, row.instance_id, pause_s, error)  # fmt: skip
+                await asyncio.sleep(pause_s)
+
+    def _record(self, row: ActivityRow, event: Event) -> None:
         with self._store.transaction():
-            if not self._store.finish_activity(row.seq):
-                return  # the instance was purged meanwhile
-            self._deliver(row.instance_id, row.execution_id, event)
+            if self._store.finish_activity(row.seq):  # not so when the instance was purged meanwhile
+                self._deliver(row.instance_id, row.execution_id, event)
 
     async def _outcome(self, row: ActivityRow) -> Event:
         function = self._functions.get(row.name.lower())
@@ -120,12 +141,23 @@ class TimerService:
             handle.cancel()
         self._handles.clear()
 
-    def _due(self, timer: TimerRow) -> None:
-        self._handles.pop((timer.instance_id, timer.execution_id, timer.task_id), None)
+    def _due(self, timer: TimerRow, failures: int = 0) -> None:
+        key = (timer.instance_id, timer.execution_id, timer.task_id)
+        self._handles.pop(key, None)
         # Never early: the SDK's clock must not stand before the FireAt it is told about.
         if datetime.now(UTC) < parse_iso(timer.fire_at):
             self.arm(timer)
             return
+        try:
+            self._record(timer)
+        except sqlite3.Error as error:
+            pause_s = retry_pause_s(failures + 1)
+            log.error("A timer of instance '%s' is due but cannot be saved, again in %g s: %s",
+                      timer.instance_id, pause_s, error)  # fmt: skip
+            loop = asyncio.get_running_loop()
+            self._handles[key] = loop.call_later(pause_s, self._due, timer, failures + 1)
+
+    def _record(self, timer: TimerRow) -> None:
         with self._store.transaction():
             if not self._store.finish_timer(timer.instance_id, timer.execution_id, timer.task_id):
                 return

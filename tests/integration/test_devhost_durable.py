@@ -1,5 +1,6 @@
 """Durable orchestrations on the real host process: patterns, management API, client calls, survival of SIGKILL."""
 
+import resource
 import shutil
 import socket
 import time
@@ -247,6 +248,24 @@ def test_repeated_kills_lose_and_double_nothing_in_history(tmp_path: Path) -> No
         events = running.instance(instance_id, "?showHistory=true&showHistoryOutput=true").json()["historyEvents"]
     results = sorted(int(e["Result"]) for e in events if e["EventType"] == "TaskCompleted")
     assert results == list(range(40)), "each activity is recorded exactly once"
+
+
+def test_a_full_disk_delays_activities_and_timers_but_strands_none(tmp_path: Path) -> None:
+    with RunningHost("patterns", tmp_path) as running:
+        activity = running.start("slow_fan_out", {"count": 1, "seconds": 0.7})
+        timer = running.start("event_or_timer", {"seconds": 0.7})
+        eventually(lambda: {running.status(activity), running.status(timer)} == {"Running"})
+        time.sleep(0.2)  # both histories are written
+        pid, limit = running.process.pid, resource.RLIMIT_FSIZE
+        before = resource.prlimit(pid, limit)
+        # From here no file of the host may grow: to SQLite that is a disk that refuses writes.
+        resource.prlimit(pid, limit, ((tmp_path / "state" / "durable.db-wal").stat().st_size, before[1]))
+        eventually(
+            lambda: "result cannot be saved" in running.log() and "due but cannot be saved" in running.log()
+        )
+        resource.prlimit(pid, limit, before)
+        assert running.finished(timer, 10)["output"] == {"approved": None}
+        assert running.finished(activity, 10)["output"] == {"sum": 0, "child": "abc"}
 
 
 def test_a_stopped_host_ends_within_seconds_even_with_a_busy_function(tmp_path: Path) -> None:
