@@ -14,6 +14,7 @@ from rich.table import Table
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.sound import measure_loudness
 from fanreel.adapters.media.source import FileSource, MediaSource, fingerprint
+from fanreel.commands.detector import fallback_note
 from fanreel.contracts import (
     AppearanceDocument,
     MediaInfo,
@@ -82,6 +83,9 @@ def analyze(
     console = Console(stderr=True)
     try:
         settings = _settings(sample_fps, segment_seconds)
+        note = fallback_note(settings)
+        if note:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         networks = load_networks(settings)
         analysis = analyze_video(FileSource(video), networks, settings, console=console)
         document = as_document(analysis, video.name, networks, with_templates=with_templates)

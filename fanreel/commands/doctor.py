@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
+from fanreel.commands.detector import FALLBACK, REMEDY, quick_detectors
 from fanreel.errors import FanreelError
 from fanreel.inference.catalogue import catalogue
 from fanreel.inference.packs import states
@@ -126,13 +127,11 @@ def _models() -> Iterator[Finding]:
     text = f"{len(needed) - len(bad)} of {len(needed)} networks in {settings.model_dir}"
     remedy = f"run `fanreel models build` ({', '.join(bad)})" if bad else ""
     yield Finding("models (baseline)", "missing" if bad else "ok", text, remedy)
-    small = [state for state in found if state.entry.optional and state.entry.role == "detect"]
-    if any(state.ready for state in small):
-        yield Finding("face detector", "ok", ", ".join(state.entry.id for state in small if state.ready))
-    elif small:
-        yield Finding(
-            "face detector", "note", "tiled SSD (slower)", "run `fanreel models pull` where it is reachable"
-        )
+    quick = quick_detectors(settings)
+    if any(state.ready for state in quick):
+        yield Finding("face detector", "ok", ", ".join(state.entry.id for state in quick if state.ready))
+    elif quick:
+        yield Finding("face detector", "note", FALLBACK, REMEDY)
 
 
 def _provider() -> Iterator[Finding]:

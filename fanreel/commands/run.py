@@ -13,6 +13,7 @@ from azure.core.exceptions import AzureError
 from rich.console import Console
 
 from fanreel.adapters.services import Services
+from fanreel.commands.detector import fallback_note
 from fanreel.errors import FanreelError, InputRejected, TransientFault
 from fanreel.local.api import Api
 from fanreel.local.inputs import Inputs, read_inputs
@@ -21,6 +22,7 @@ from fanreel.local.processes import tail
 from fanreel.local.progress import ProgressView, VideoClock
 from fanreel.local.stack import LocalStack, StackInfo, current_stack
 from fanreel.report import Report, RunDocuments, build_report, render_page
+from fanreel.settings import get_settings
 
 INTERRUPTED = 130
 """128 + SIGINT, what shells expect."""
@@ -51,6 +53,9 @@ def run(
         out_console.print(note, markup=False)
     started = time.monotonic()
     try:
+        note = fallback_note(get_settings())
+        if note:
+            out_console.print(note, markup=False)
         with _stack() as (info, check), _explained(info):
             failures = _do(inputs, info, check, out, started)
     except FanreelError as error:

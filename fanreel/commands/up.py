@@ -10,9 +10,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from fanreel.commands.detector import fallback_note
 from fanreel.commands.run import terminated_as_interrupt
 from fanreel.errors import FanreelError
 from fanreel.local.stack import LocalStack
+from fanreel.settings import get_settings
 
 console = Console(highlight=False, soft_wrap=True)
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -52,6 +54,9 @@ def up(
     stack = LocalStack(port=port, shared=True)
     follower = LogFollower(stack.logs)
     try:
+        note = fallback_note(get_settings())
+        if note:
+            console.print(note, markup=False)
         with terminated_as_interrupt(), stack:
             _print_new(follower)
             _introduce(stack)
