@@ -1,25 +1,21 @@
 """Whole tracks → appearances: one person in (part of) one shot, with template, apparent attributes and course."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import FaceRef, Shot
 from fanreel.domain.excitement import F64, face_level, smooth
+from fanreel.domain.identity import recognised
 from fanreel.domain.stitching import FaceSamples, WholeTrack
-from fanreel.domain.templates import Pooled, choose_faces, pool_template, weighted_mean
-from fanreel.domain.tracks import pair_cost, split_at
+from fanreel.domain.templates import Pooled, best_faces, pool_template
+from fanreel.domain.tracks import longest_gap_ms
 
 MIN_SIGHTINGS = 2
 """A box seen in a single sample and too poor to be recognised is more often a false alarm than a person."""
-
-SPLIT_DISTANCE = 0.58
-MIN_FACES_PER_SIDE = 2
-"""When at least two faces before and two after some moment of a track are this far apart, two people were taken
-for one. On media/broadcast the halves of one person's track stay below .52 (52 tracks); nine tenths of the pairs
-of strangers seen together lie beyond .65. A wrong split costs little: two appearances instead of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,52 +39,22 @@ class Appearance:
 def build_appearances(
     tracks: Sequence[WholeTrack], shots: Sequence[Shot], sampled_ms: Sequence[int]
 ) -> list[Appearance]:
-    """Cut tracks at shots (sightings outside every shot are dropped) and at changes of identity.
+    """Cut tracks at shots (sightings outside every shot are dropped), at holes and where the person changes.
 
-    An appearance lasts from its first sighting to the next time the picture was looked at after its last one,
-    within its shot. Ordered by (start, x of the first box).
+    What no face vouches for stays an appearance without a template. An appearance lasts from its first sighting
+    to the next time the picture was looked at after its last one, within its shot and not across a hole. Ordered
+    by (start, x of the first box).
     """
     looks = np.asarray(sampled_ms, np.int64)
+    interval_ms = float(np.median(np.diff(looks))) if len(looks) > 1 else np.inf
     found: list[Appearance] = []
     for track in tracks:
-        for shot_index, part in _by_shot(track, shots):
-            for rows in split_at(part.pts_ms.tolist(), identity_changes(part)):
-                appearance = _appearance(part.select(np.arange(rows.start, rows.stop)), shot_index, shots, looks)
-                if appearance is not None:
-                    found.append(appearance)
+        for shot_index, in_shot in _by_shot(track, shots):
+            for part in _one_person_each(in_shot, longest_gap_ms(interval_ms)):
+                if part.faces is not None or len(part) >= MIN_SIGHTINGS:
+                    end_ms = _end_ms(part, shots[shot_index].end_ms, looks, interval_ms)
+                    found.append(_appearance(part, shot_index, end_ms))
     return sorted(found, key=lambda a: (a.start_ms, *a.track.boxes[0].tolist(), a.end_ms))
-
-
-def identity_changes(track: WholeTrack) -> list[int]:
-    """Return the moments (first sighting after) at which a track turns into somebody else; usually none.
-
-    Judged by the means of the embedded faces before and after, placed where the box jumps most in between. Those
-    means are untrimmed: a trimmed one hides the other person's first face, and the change seems one face off.
-    """
-    faces = track.faces
-    if faces is None or len(faces) < 2 * MIN_FACES_PER_SIDE:
-        return []
-    apart = [
-        float(
-            np.linalg.norm(
-                weighted_mean(faces.vectors[:row], faces.quality[:row])
-                - weighted_mean(faces.vectors[row:], faces.quality[row:])
-            )
-        )
-        for row in range(MIN_FACES_PER_SIDE, len(faces) - MIN_FACES_PER_SIDE + 1)
-    ]
-    best = int(np.argmax(apart))
-    if apart[best] <= SPLIT_DISTANCE:
-        return []
-    after = best + MIN_FACES_PER_SIDE
-    low, high = np.searchsorted(track.pts_ms, [faces.pts_ms[after - 1], faces.pts_ms[after]])
-    boxes = track.boxes.astype(np.float32)
-    jumps = [
-        float(pair_cost(boxes[row - 1 : row], boxes[row : row + 1])[0, 0]) for row in range(low + 1, high + 1)
-    ]
-    change = int(low) + 1 + int(np.argmax(jumps))
-    first, second = track.select(np.arange(change)), track.select(np.arange(change, len(track)))
-    return [*identity_changes(first), int(track.pts_ms[change]), *identity_changes(second)]
 
 
 def best_face(track: WholeTrack) -> FaceRef:
@@ -121,20 +87,32 @@ def _by_shot(track: WholeTrack, shots: Sequence[Shot]) -> list[tuple[int, WholeT
     return [(int(i), track.select(np.flatnonzero(inside & (shot_of == i)))) for i in np.unique(shot_of[inside])]
 
 
-def _appearance(
-    track: WholeTrack, shot_index: int, shots: Sequence[Shot], looks: NDArray[np.int64]
-) -> Appearance | None:
+def _one_person_each(track: WholeTrack, longest_ms: float) -> list[WholeTrack]:
+    """Cut at holes and where `recognised` says somebody else, or nobody: there the faces are left out."""
+    whose = recognised(track.pts_ms, track.faces) if track.faces is not None else np.zeros(len(track), np.intp)
+    starts = (np.diff(whose) != 0) | (np.diff(track.pts_ms) > longest_ms)
+    edges = [0, *(np.flatnonzero(starts) + 1).tolist(), len(track)]
+    parts = [(track.select(np.arange(a, b)), int(whose[a])) for a, b in pairwise(edges)]
+    return [part if person >= 0 else replace(part, faces=None) for part, person in parts]
+
+
+def _end_ms(track: WholeTrack, shot_end_ms: int, looks: NDArray[np.int64], interval_ms: float) -> int:
+    """Return when it was last known to be there: the next look, or when that never came, when it was due."""
+    last = int(track.pts_ms[-1])
+    following = int(np.searchsorted(looks, last, side="right"))
+    end = int(looks[following]) if following < len(looks) else shot_end_ms
+    if end - last > longest_gap_ms(interval_ms):
+        end = last + int(interval_ms)
+    return min(end, shot_end_ms)
+
+
+def _appearance(track: WholeTrack, shot_index: int, end_ms: int) -> Appearance:
     faces = track.faces
-    if faces is None and len(track) < MIN_SIGHTINGS:
-        return None
-    following = int(np.searchsorted(looks, track.pts_ms[-1], side="right"))
-    shot_end = shots[shot_index].end_ms
-    end = min(int(looks[following]), shot_end) if following < len(looks) else shot_end
     if faces is not None:
-        faces = faces.select(choose_faces(faces.pts_ms, faces.quality))
+        faces = faces.select(best_faces(faces.pts_ms, faces.quality))
     return Appearance(
         start_ms=int(track.pts_ms[0]),
-        end_ms=end,
+        end_ms=end_ms,
         shot_index=shot_index,
         track=track,
         faces=faces,

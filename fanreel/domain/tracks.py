@@ -7,9 +7,8 @@ There is no motion model: the state is the last box only, so a tracker that star
 tracks as one that started hours ago, and segments can be stitched.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,11 @@ MAX_SIZE_RATIO = 1.7
 _FORBIDDEN = 1e6
 
 
+def longest_gap_ms(look_interval_ms: float) -> float:
+    """Return the longest time between two sightings of one track when looks are so far apart."""
+    return (MAX_MISSED_SAMPLES + 1.5) * look_interval_ms
+
+
 @dataclass(slots=True)
 class Track:
     """One face through consecutive samples. Lists, row i of each being its i-th sighting."""
@@ -48,8 +52,13 @@ class Track:
 class Tracker:
     """Feed it samples in order of time; it answers which track each detection belongs to."""
 
-    def __init__(self, *, max_missed: int = MAX_MISSED_SAMPLES) -> None:
+    def __init__(self, *, max_missed: int = MAX_MISSED_SAMPLES, max_gap_ms: float = inf) -> None:
+        """Take the most looks that may miss a face, and the longest time between two sightings of it.
+
+        Looks that never came (a decode hole) miss nobody, but nobody knows either who sits there after them.
+        """
         self._max_missed = max_missed
+        self._max_gap_ms = max_gap_ms
         self._live: list[Track] = []
         self._next_id = 0
 
@@ -63,8 +72,9 @@ class Tracker:
 
         Returns (the track of each detection, the tracks that ended because they were missed too often).
         """
-        ended = [t for t in self._live if sample - t.last_sample > self._max_missed + 1]
-        self._live = [t for t in self._live if sample - t.last_sample <= self._max_missed + 1]
+        going_on = [self._may_go_on(track, sample, pts_ms) for track in self._live]
+        ended = [track for track, goes_on in zip(self._live, going_on, strict=True) if not goes_on]
+        self._live = [track for track, goes_on in zip(self._live, going_on, strict=True) if goes_on]
         rows = associate(np.array([t.boxes[-1] for t in self._live], np.float32).reshape(-1, 4), boxes)
         owners: list[Track] = []
         fresh: list[Track] = []
@@ -82,6 +92,10 @@ class Tracker:
             owners.append(track)
         self._live.extend(fresh)
         return owners, ended
+
+    def _may_go_on(self, track: Track, sample: int, pts_ms: int) -> bool:
+        near = pts_ms - track.pts_ms[-1] <= self._max_gap_ms
+        return near and sample - track.last_sample <= self._max_missed + 1
 
     def cut(self) -> list[Track]:
         """End every live track (a shot boundary, or the end of the data) and return them."""
@@ -122,13 +136,6 @@ def iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     inner = np.prod(np.clip(high - low, 0, None), axis=2)
     area_a, area_b = _areas(a), _areas(b)
     return inner / np.maximum(area_a[:, None] + area_b[None, :] - inner, 1e-9)
-
-
-def split_at(pts_ms: Sequence[int], boundaries_ms: Sequence[int]) -> list[slice]:
-    """Return the runs of rows of an ascending track between boundaries; a boundary belongs to what follows it."""
-    edges = np.searchsorted(np.asarray(pts_ms, np.int64), np.asarray(sorted(boundaries_ms), np.int64), side="left")
-    steps = sorted({0, *(int(edge) for edge in edges), len(pts_ms)})
-    return [slice(start, stop) for start, stop in pairwise(steps)]
 
 
 def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:

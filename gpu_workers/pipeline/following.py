@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fanreel.domain.templates import BEST_FACES, choose_faces
-from fanreel.domain.tracks import Track, Tracker
+from fanreel.domain.tracks import Track, Tracker, longest_gap_ms
 from fanreel.inference.chips import FaceChips
 
 from .faces import Look
@@ -34,7 +34,7 @@ class FollowedTrack:
     best: list[FaceSighting] = field(default_factory=list[FaceSighting])
 
     def keep(self, sighting: FaceSighting) -> None:
-        """Add a face and forget the worst beyond what will be embedded."""
+        """Add a face and forget those that will not be embedded."""
         self.best.append(sighting)
         if len(self.best) > BEST_FACES:
             rows = choose_faces(np.array([s.pts_ms for s in self.best]), np.array([s.quality for s in self.best]))
@@ -50,10 +50,13 @@ class Step:
 
 
 class FollowStage:
-    """Follows faces a little behind the decoder, so that every cut is known before a track could cross it."""
+    """Follows faces a little behind the decoder, so that every cut is known before a track could cross it.
 
-    def __init__(self) -> None:
-        self._tracker = Tracker()
+    `look_interval_ms`: how far apart looks are when nothing is wrong with the data.
+    """
+
+    def __init__(self, look_interval_ms: float) -> None:
+        self._tracker = Tracker(max_gap_ms=longest_gap_ms(look_interval_ms))
         self._followed: dict[int, FollowedTrack] = {}
         self._waiting: deque[Look] = deque()
         self._last_pts_ms = -1

@@ -43,7 +43,11 @@ def analyze_segment(
     Raises InputRejected or TransientFault for the source, ModelFault for a network.
     """
     clock = StageClock()
-    faces, picture, follow = FaceStage(networks, clock), PictureStage(), FollowStage()
+    faces, picture, follow = (
+        FaceStage(networks, clock),
+        PictureStage(),
+        FollowStage(_look_interval_ms(media, settings)),
+    )
     recognition = RecognitionStage(networks, clock)
     with clock.measure("total"):
         with DecodeThread(source, media, segment, settings.sample_fps, clock) as decoding:
@@ -92,3 +96,10 @@ def analyze_segment(
         picture=picture.measures(),
         seconds={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
+
+
+def _look_interval_ms(media: MediaInfo, settings: Settings) -> float:
+    """Return how far apart looks are: by the setting, or by the frames of a video that has fewer."""
+    rate = media.frame_rate
+    frame_ms = 1000 * rate.den / rate.num if rate.num > 0 else 0.0
+    return max(1000 / settings.sample_fps, frame_ms)

@@ -18,8 +18,8 @@ from fanreel.domain.excitement import (
 )
 from fanreel.domain.people import cluster_people, union_of_spans
 from fanreel.domain.quality import QUALITY_FLOOR, ChipMeasures, face_quality, measure_chips, yaw_asymmetry
-from fanreel.domain.templates import choose_faces, pool_template
-from fanreel.domain.tracks import Tracker, associate, iou, split_at
+from fanreel.domain.templates import BEST_FACES, best_faces, choose_faces, pool_template
+from fanreel.domain.tracks import Tracker, associate, iou
 from gpu_workers.pipeline.sampling import Sampler
 
 pytestmark = pytest.mark.unit
@@ -99,14 +99,14 @@ def test_iou_of_known_boxes() -> None:
     )
 
 
-@given(
-    st.lists(st.integers(0, 1000), unique=True, max_size=30).map(sorted),
-    st.lists(st.integers(0, 1000), max_size=5),
-)
-def test_splitting_loses_nothing_and_no_part_crosses_a_boundary(pts: list[int], cuts: list[int]) -> None:
-    parts = [pts[run] for run in split_at(pts, cuts)]
-    assert [p for part in parts for p in part] == pts
-    assert all(part and not any(part[0] < cut <= part[-1] for cut in cuts) for part in parts)
+def test_a_track_ends_at_a_hole_in_time_though_no_look_missed_it() -> None:
+    tracker, face = Tracker(max_gap_ms=700), boxes((100, 100, 200, 200))
+    (first,), _ = tracker.step(0, 0, face, np.ones(1, np.float32))
+    (second,), ended = tracker.step(1, 600, face, np.ones(1, np.float32))
+    assert (second, ended) == (first, [])
+    (third,), ended = tracker.step(2, 1400, face, np.ones(1, np.float32))
+    assert third is not first
+    assert ended == [first]
 
 
 # --- sampling ---------------------------------------------------------------------------------------------
@@ -215,26 +215,39 @@ def test_nothing_cannot_be_pooled() -> None:
 FACES = st.lists(st.tuples(st.integers(0, 100), st.integers(0, 1000)), unique_by=lambda f: f[0], max_size=40)
 
 
-@given(FACES, st.integers(0, 20_000), st.integers(1, 6))
+@given(FACES, st.integers(0, 20_000))
 def test_choosing_from_what_parts_chose_equals_choosing_from_the_whole(
-    faces: list[tuple[int, int]], border: int, limit: int
+    faces: list[tuple[int, int]], border: int
 ) -> None:
     faces = sorted(faces)
-    pts, value = np.array([200 * f[0] for f in faces]), np.array([f[1] / 1000 for f in faces])
+    pts, value = np.array([200 * f[0] for f in faces], np.int64), np.array([f[1] / 1000 for f in faces])
 
     def chosen(rows: np.ndarray) -> np.ndarray:
-        return rows[choose_faces(pts[rows], value[rows], limit=limit)]
+        return rows[choose_faces(pts[rows], value[rows])]
 
     rows = np.arange(len(faces))
     parts = np.concatenate([chosen(rows[pts < border]), chosen(rows[pts >= border])])
     assert chosen(parts).tolist() == chosen(rows).tolist()
-    assert len(chosen(rows)) == min(limit, len(faces))
+    streamed = np.zeros(0, np.intp)
+    for row in rows:
+        streamed = chosen(np.append(streamed, row))
+    assert streamed.tolist() == chosen(rows).tolist()
+    assert set(best_faces(pts, value).tolist()) <= set(chosen(rows).tolist())
 
 
-def test_chosen_faces_are_spread_over_time() -> None:
+@given(FACES)
+def test_every_second_with_a_face_has_an_embedded_one(faces: list[tuple[int, int]]) -> None:
+    faces = sorted(faces)
+    pts, value = np.array([200 * f[0] for f in faces], np.int64), np.array([f[1] / 1000 for f in faces])
+    rows = choose_faces(pts, value)
+    assert {p // 1000 for p in pts[rows].tolist()} == {p // 1000 for p in pts.tolist()}
+    assert len(rows) <= BEST_FACES + len({p // 1000 for p in pts.tolist()})
+
+
+def test_the_best_faces_are_spread_over_time() -> None:
     pts = np.arange(0, 4000, 200)
     value = np.where(pts < 600, 0.99, 0.5)
-    assert len({p // 400 for p in pts[choose_faces(pts, value, limit=5)].tolist()}) == 5
+    assert len({p // 400 for p in pts[best_faces(pts, value, limit=5)].tolist()}) == 5
 
 
 # --- excitement -------------------------------------------------------------------------------------------

@@ -45,13 +45,14 @@ class Person:
     x: int
     speed: int  # px per second
     size: int = 80
+    worse: float = 0.0  # of their faces' quality
 
     def box(self, pts_ms: int) -> tuple[int, int, int, int]:
         x = self.x + self.speed * (pts_ms - self.start_ms) // 1000
         return (x, 100, x + self.size, 100 + self.size)
 
     def quality(self, pts_ms: int) -> float:
-        return 0.5 + 0.4 * ((self.who * 31 + pts_ms // SAMPLE_MS * 17) % 100) / 100
+        return 0.5 + 0.4 * ((self.who * 31 + pts_ms // SAMPLE_MS * 17) % 100) / 100 - 0.5 * self.worse
 
     def vector(self, pts_ms: int) -> np.ndarray:
         centre = np.random.default_rng(self.who).normal(size=64)
@@ -157,6 +158,26 @@ def _wire(track_id: int, track: Track, people: list[Person]) -> TrackResult:
             age_years=tuple(30.0 for _ in best),
             vectors=Vectors.pack(np.stack([owners[row].vector(track.pts_ms[row]) for row in best])),
         ),
+    )
+
+
+def without(result: SegmentResult, from_ms: int, to_ms: int) -> SegmentResult:
+    """The same segment had nothing been decoded in this range, its tracks joined across it."""
+
+    def kept(columns: ShotMeasure | TrackResult, names: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+        rows = [row for row, pts in enumerate(columns.pts_ms) if not from_ms <= pts < to_ms]
+        return {name: tuple(getattr(columns, name)[row] for row in rows) for name in names}
+
+    picture = kept(result.picture, ("pts_ms", "sharpness", "luma", "motion"))
+    sightings = ("pts_ms", "boxes", "scores", "quality", "valence", "arousal", "mouth_open", "expression")
+    tracks = tuple(t.model_copy(update=kept(t, sightings)) for t in result.tracks)
+    return result.model_copy(
+        update={
+            "picture": result.picture.model_copy(update=picture),
+            "tracks": tracks,
+            "frames_sampled": len(picture["pts_ms"]),
+            "frames_decoded": result.frames_decoded - (to_ms - from_ms) // FRAME_MS,
+        }
     )
 
 
@@ -273,11 +294,32 @@ def test_the_same_face_before_and_after_a_cut_is_two_appearances_of_one_person()
     assert [(i.start_ms, i.end_ms) for i in video.people[0].instances] == [(0, 12_000)]
 
 
-def test_a_track_that_turns_into_somebody_else_is_split_where_it_does() -> None:
+def test_a_track_that_turns_into_somebody_else_is_split_and_neither_gets_a_moment_of_the_other() -> None:
     people = [Person(1, 0, 3000, x=100, speed=0), Person(2, 3000, 6000, x=110, speed=0)]
     video = merged(6000, 120_000, people, [])
-    assert [(a.start_ms, a.end_ms) for a in video.appearances] == [(0, 3000), (3000, 6000)]
+    first, second = [a for a in video.appearances if a.template is not None]
+    assert first.start_ms == 0
+    assert 2400 < first.end_ms <= 3000 <= second.start_ms < 3600
+    assert second.end_ms == 6000
     assert len(video.people) == 2
+
+
+def test_a_pan_that_brings_somebody_else_into_the_same_box_gives_them_no_second_of_the_first() -> None:
+    """Their faces are the worse ones, so the twelve best of the track are all the first one's."""
+    people = [Person(1, 0, 15_000, x=100, speed=0), Person(2, 15_000, 25_000, x=100, speed=0, worse=0.4)]
+    for target_ms in (120_000, 6_000):
+        video = merged(25_000, target_ms, people, [])
+        first, second = [a for a in video.appearances if a.template is not None]
+        assert 14_000 < first.end_ms <= 15_000 <= second.start_ms < 16_000
+        assert (first.start_ms, second.end_ms) == (0, 25_000)
+        assert first.person_id != second.person_id
+
+
+def test_nobody_is_claimed_to_be_seen_through_a_hole_inside_a_segment() -> None:
+    document = plan(24_000, 24_000)
+    result = look_at(document.segments[0], [Person(1, 0, 24_000, x=100, speed=0)], [], 24_000)
+    video = merge_segments(document, [without(result, 4_000, 20_000)], [], event_id="e")
+    assert [(a.start_ms, a.end_ms) for a in video.appearances] == [(0, 4_000), (20_000, 24_000)]
 
 
 def test_a_lost_segment_is_a_gap_and_nothing_is_claimed_inside_it() -> None:
