@@ -71,7 +71,7 @@ def pool_template(vectors: F32, weights: F32) -> Pooled:
             break
         kept[worst] = False
     template = weighted_mean(rows[kept], weight[kept])
-    spread = float(np.linalg.norm(rows[kept] - template, axis=1).mean())
+    spread = float(np.sqrt(np.mean(np.sum((rows[kept] - template) ** 2, axis=1))))
     return Pooled(template, kept, spread)
 
 

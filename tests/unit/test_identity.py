@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fanreel.domain.identity import NOBODY, people_of_faces, recognised
 from fanreel.domain.stitching import FaceSamples
+from fanreel.domain.templates import pool_template
 
 pytestmark = pytest.mark.unit
 
@@ -91,3 +92,12 @@ def test_no_sighting_beside_a_strangers_face_is_anybodys(names: str, every_ms: i
         beside = {*before[-1:].tolist(), *after[:1].tolist()}
         assert beside == {who}
         assert np.abs(faces.pts_ms - pts).min() <= 1000
+
+
+def test_the_spread_gives_back_the_mean_cosine_the_calibration_was_measured_with() -> None:
+    faces = embedded("AAAAA", noise=0.2)
+    vectors = np.concatenate([faces.vectors[:4], embedded("AAAAA", noise=0.7).vectors[4:]])
+    pooled = pool_template(vectors, faces.quality)
+    assert pooled.kept.all()
+    assert 1 - pooled.spread**2 / 2 == pytest.approx(float((vectors @ pooled.template).mean()), abs=1e-6)
+    assert pooled.cohesion == pytest.approx(1 - pooled.spread**2 / 2)
