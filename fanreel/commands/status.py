@@ -3,6 +3,7 @@
 import contextlib
 
 import typer
+from azure.core.exceptions import AzureError
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,11 @@ def status() -> None:
     try:
         with contextlib.closing(Services.connect(info.settings())) as services:
             _show(info, services)
+    except AzureError as error:
+        # The stack was there a moment ago: it is going down, or a part of it has died.
+        said = str(error).splitlines()[0]
+        problems.print(f"fanreel status: the stack no longer answers: {said} (service_unreachable)", markup=False)
+        raise typer.Exit(1) from error
     except FanreelError as error:
         problems.print(f"fanreel status: {error.message} ({error.code})", markup=False)
         raise typer.Exit(1) from error
