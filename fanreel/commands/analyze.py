@@ -79,9 +79,13 @@ def analyze(
         ),
     ] = False,
 ) -> None:
-    """Find shots, faces, people, excitement and loudness in one video, and say how long each stage took."""
+    """Find shots, faces, people, excitement and loudness in one video, and say how long each stage took.
+
+    Ends with 0 only when all of the video was looked at; what could be is written in any case.
+    """
     console = Console(stderr=True)
     try:
+        _check_out(out)
         settings = _settings(sample_fps, segment_seconds)
         note = fallback_note(settings)
         if note:
@@ -89,7 +93,6 @@ def analyze(
         networks = load_networks(settings)
         analysis = analyze_video(FileSource(video), networks, settings, console=console)
         document = as_document(analysis, video.name, networks, with_templates=with_templates)
-        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(document, indent=1), "utf-8")
     except InputRejected as error:
         console.print(f"[red]{video.name}: {error.code}:[/] {error.message}", soft_wrap=True, highlight=False)
@@ -98,6 +101,29 @@ def analyze(
         console.print(f"[red]{error}[/]", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from error
     _report(console, analysis, networks, out)
+    missing = gaps_line(analysis)
+    if missing:
+        console.print(f"{video.name}: {missing}", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def gaps_line(analysis: Analysis) -> str | None:
+    """Name, in one line, what of the video was not analysed and why; None when nothing is missing."""
+    gaps = analysis.merged.gaps if analysis.merged else ()
+    spans = [f"{gap.start_ms / 1000:.1f}–{gap.end_ms / 1000:.1f} s ({gap.reason})" for gap in gaps]
+    return f"not analysed: {', '.join(spans)}" if spans else None
+
+
+def _check_out(out: Path) -> None:
+    """Raise InputRejected (`out_unwritable`) now rather than when the work is done."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        existed = out.exists()
+        out.open("ab").close()
+        if not existed:
+            out.unlink()
+    except OSError as error:
+        raise InputRejected("out_unwritable", f"--out {out}: cannot be written ({error.strerror})") from error
 
 
 def analyze_video(
@@ -218,10 +244,6 @@ def _report(console: Console, analysis: Analysis, networks: Networks, out: Path)
         f"detector {networks.detector.name} · {len(merged.shots)} shots · {len(merged.appearances)} appearances "
         f"({sum(a.template is not None for a in merged.appearances)} recognisable) · {len(merged.people)} people"
     )
-    for gap in merged.gaps:
-        console.print(
-            f"[yellow]not analysed: {gap.start_ms / 1000:.1f}–{gap.end_ms / 1000:.1f} s ({gap.reason})[/]"
-        )
     console.print(f"written to {out}", soft_wrap=True, highlight=False)
 
 
