@@ -18,15 +18,19 @@ from fanreel.domain.merging import merge_segments
 
 from .base import activity, log
 from .segments import finished_attempt
-from .videos import advanced, load_plan, update_video
+from .videos import advanced, is_overtaken, load_plan, update_video
 
 
 @activity
 def merge_video(services: Services, work: VideoWork) -> None:
     """Join all segments' results into appearances, people, shots and curves in Cosmos.
 
-    The ids are deterministic, so doing it again overwrites; what an earlier merge had more is deleted.
+    The ids are deterministic, so doing it again overwrites; what an earlier merge had more is deleted. An
+    analysis whose file was overwritten merges nothing: it may lack what the new one has.
     """
+    if is_overtaken(services, work):
+        log.info("video.overtaken")
+        return
     plan = load_plan(services, work.video_id)
     results: list[SegmentResult] = []
     sounds: list[SoundResult] = []

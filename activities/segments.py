@@ -62,7 +62,8 @@ def collect_segment(services: Services, work: SegmentWork) -> SegmentOutcome:
     """Read from storage what became of a segment and note it in the `videos` document.
 
     `done` when any attempt has a result; `failed` when this attempt cannot have one, or none are left; else
-    `pending`, with reason `waiting` while another attempt would only be the same work twice.
+    `pending`, with reason `waiting` while another attempt would only be the same work twice. A failure that
+    an earlier upload's job recorded (its file was overwritten) says nothing about this one.
     """
     video_id, segment = work.video.video_id, naming.segment_id(work.segment_index)
     done = finished_attempt(services, video_id, segment)
@@ -73,7 +74,7 @@ def collect_segment(services: Services, work: SegmentWork) -> SegmentOutcome:
         naming.failure_blob(video_id, segment, work.attempt),
         SegmentDone,
     )
-    if failure is not None:
+    if failure is not None and failure.instance_id == work.instance_id:
         reason = failure.reason or f"segment_{failure.outcome}"
         return _noted(services, work, _failed(work, reason))
     if _is_waiting(services, work):

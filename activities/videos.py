@@ -33,20 +33,21 @@ def load_video(services: Services, video_id: str) -> VideoDocument:
 
 
 def update_video(
-    services: Services,
-    work: VideoWork,
-    change: Callable[[VideoDocument], VideoDocument],
-    *,
-    even_finished: bool = False,
+    services: Services, work: VideoWork, change: Callable[[VideoDocument], VideoDocument]
 ) -> VideoDocument | None:
     """Change the document of this upload's analysis; a finished one, or another upload's, is left alone."""
-    instance_id = naming.video_instance_id(work.blob_name, work.blob_etag)
 
     def guarded(document: VideoDocument) -> VideoDocument | None:
-        finished = document.status in TERMINAL_VIDEO_STATUSES and not even_finished
-        return None if finished or document.instance_id != instance_id else change(document)
+        over = document.status in TERMINAL_VIDEO_STATUSES or not _is_of(document, work)
+        return None if over else change(document)
 
     return services.documents.update(VideoDocument, work.video_id, work.video_id, guarded)
+
+
+def is_overtaken(services: Services, work: VideoWork) -> bool:
+    """Say whether another upload of the same content has taken this one's place, or the document is gone."""
+    document = services.documents.get(VideoDocument, work.video_id, work.video_id)
+    return document is None or not _is_of(document, work)
 
 
 def advanced(document: VideoDocument, status: VideoStatus) -> VideoDocument:
@@ -54,3 +55,7 @@ def advanced(document: VideoDocument, status: VideoStatus) -> VideoDocument:
     if document.status in _ORDER and _ORDER.index(document.status) >= _ORDER.index(status):
         return document
     return document.model_copy(update={"status": status})
+
+
+def _is_of(document: VideoDocument, work: VideoWork) -> bool:
+    return document.instance_id == naming.video_instance_id(work.blob_name, work.blob_etag)

@@ -1,7 +1,7 @@
 """What an upload means: a video to analyse, a selfie to take in, or nothing new."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import structlog
 from azure.storage.blob import BlobClient
@@ -19,6 +19,11 @@ log = structlog.get_logger()
 UNSORTED_EVENT = "unsorted"
 """Event under which uploads outside any event's folder are listed, so that somebody sees them."""
 
+Use: TypeAlias = Literal["same", "retake", "adopt", "duplicate"]
+"""What an upload of known content is: the very upload that was recorded (its event came twice, or the host
+stopped before the start); a new start, because the recorded one failed or its file is gone; the new place of a
+finished video's file; or nothing new, because the recorded file is still there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -32,7 +37,8 @@ class Start:
 def receive_video(services: Services, client: BlobClient) -> Start | None:
     """Write the `videos` document of an upload; None when there is nothing to start.
 
-    The same content uploaded again to the same event is the same video: nothing starts, unless it failed.
+    The same content uploaded again to the same event is the same video: nothing starts, unless it failed or
+    lost its file (overwriting one with the same bytes gives it another etag) before it was finished.
     A redelivered upload event answers the same start again, which is a no-op when the instance lives.
     """
     blob_name, etag = _identity(client)
@@ -93,24 +99,41 @@ def _identity(client: BlobClient) -> tuple[str, str]:
 
 
 def _takes_over(services: Services, upload: VideoDocument) -> bool:
-    """Say whether this upload starts although its content is known.
-
-    So it is when it is the very upload that was recorded (the event came twice, or the host stopped before
-    the start), or when the earlier analysis failed.
-    """
-    verdict = {"starts": False, "retakes": False}
-
-    def retake(known: VideoDocument) -> VideoDocument | None:
-        verdict["retakes"] = known.status == "failed" and known.instance_id != upload.instance_id
-        verdict["starts"] = verdict["retakes"] or known.instance_id == upload.instance_id
-        return upload.model_copy(update={"created_at": known.created_at}) if verdict["retakes"] else None
-
-    services.documents.update(VideoDocument, upload.video_id, upload.video_id, retake)
-    if verdict["retakes"]:
+    """Say whether this upload starts although its content is known."""
+    known = services.documents.get(VideoDocument, upload.video_id, upload.video_id)
+    if known is not None and _use(services, known, upload) == "retake":
+        # Before the document says so: a redelivery after a crash in between must come by here again.
         _forget_failures(services, upload.video_id)
-    if not verdict["starts"]:
-        log.info("video.duplicate", video_id=upload.video_id, name=upload.name)
-    return verdict["starts"]
+    use: list[Use] = []
+
+    def taken(current: VideoDocument) -> VideoDocument | None:
+        use[:] = [_use(services, current, upload)]
+        if use == ["retake"]:
+            return upload.model_copy(update={"created_at": current.created_at})
+        if use == ["adopt"]:
+            place = {"name": upload.name, "blob_name": upload.blob_name, "blob_etag": upload.blob_etag}
+            return current.model_copy(update=place)
+        return None
+
+    services.documents.update(VideoDocument, upload.video_id, upload.video_id, taken)
+    if use and use[0] in ("same", "retake"):
+        log.info("video.taken_again", video_id=upload.video_id, name=upload.name, use=use[0])
+        return True
+    log.info("video.duplicate", video_id=upload.video_id, name=upload.name, adopted=use == ["adopt"])
+    return False
+
+
+def _use(services: Services, known: VideoDocument, upload: VideoDocument) -> Use:
+    if known.instance_id == upload.instance_id:
+        return "same"
+    if known.status == "failed" or (known.status == "rejected" and (known.reason or "").startswith("blob_")):
+        return "retake"
+    if services.blobs.etag(services.settings.container_videos, known.blob_name) == known.blob_etag:
+        return "duplicate"
+    if known.status in ("ready", "ready_partial"):
+        return "adopt"
+    # Not a video then is not one now; anything unfinished is stuck, for it reads a version that is gone.
+    return "duplicate" if known.status == "rejected" else "retake"
 
 
 def _forget_failures(services: Services, video_id: str) -> None:

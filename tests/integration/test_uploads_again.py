@@ -1,0 +1,205 @@
+"""The same bytes uploaded again, at every moment of an analysis, on the real Azurite and Cosmos emulator."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from activities.merging import merge_video
+from activities.preparing import probe_video
+from activities.segments import collect_segment, dispatch_segment
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    MediaInfo,
+    Rational,
+    SegmentDone,
+    SegmentPlanDocument,
+    SegmentWork,
+    VideoDocument,
+    VideoStatus,
+    VideoWork,
+)
+from fanreel.domain import naming
+from fanreel.domain.media import plan_segments
+from fanreel.local.servers import Azurite, CosmosEmulator
+from functions.intake import Start, receive_video
+
+from .flow_services import services_on
+
+pytestmark = pytest.mark.integration
+
+MEDIA = MediaInfo(
+    container="mp4",
+    size_bytes=1,
+    duration_ms=30_000,
+    video_index=0,
+    video_codec="h264",
+    pixel_format="yuv420p",
+    width=320,
+    height=180,
+    coded_width=320,
+    coded_height=180,
+    rotation=0,
+    sample_aspect=Rational(num=1, den=1),
+    frame_rate=Rational(num=25, den=1),
+    time_base=Rational(num=1, den=12800),
+    origin_pts=0,
+    container_start_ms=0,
+    keyframes_ms=(),
+    audio=(),
+    color_transfer="bt709",
+    interlaced=False,
+    truncated=False,
+)
+
+
+@pytest.fixture(scope="module")
+def services(azurite: Azurite, cosmos: CosmosEmulator) -> Iterator[Services]:
+    with services_on(azurite, cosmos) as connected:
+        yield connected
+
+
+def upload(services: Services, name: str, content: bytes) -> Start | None:
+    client = services.blobs.client(services.settings.container_videos, name)
+    client.upload_blob(content, overwrite=True)
+    return receive_video(services, client)
+
+
+def started(services: Services, name: str, content: bytes) -> VideoWork:
+    start = upload(services, name, content)
+    assert start is not None
+    assert isinstance(start.work, VideoWork)
+    return start.work
+
+
+def document(services: Services, video_id: str) -> VideoDocument:
+    found = services.documents.get(VideoDocument, video_id, video_id)
+    assert found is not None
+    return found
+
+
+def set_status(services: Services, video_id: str, status: VideoStatus, reason: str | None = None) -> None:
+    services.documents.update(
+        VideoDocument,
+        video_id,
+        video_id,
+        lambda one: one.model_copy(update={"status": status, "reason": reason}),
+    )
+
+
+def plan(services: Services, video_id: str) -> None:
+    segments = plan_segments(MEDIA, target_ms=45_000, overlap_ms=1_000)
+    services.blobs.put_json(
+        services.settings.container_results,
+        naming.plan_blob(video_id),
+        SegmentPlanDocument(video_id=video_id, media=MEDIA, segments=segments),
+    )
+
+
+def segment_work(video: VideoWork) -> SegmentWork:
+    upload_instance = naming.video_instance_id(video.blob_name, video.blob_etag)
+    return SegmentWork(
+        video=video, segment_index=0, instance_id=f"{upload_instance}-b0-s00000", event_name="segment-done:00000:1"
+    )
+
+
+@pytest.mark.parametrize("status", ["received", "analyzing", "matching", "rendering"])
+def test_an_unfinished_video_whose_file_was_overwritten_is_started_anew(
+    services: Services, status: VideoStatus
+) -> None:
+    """`received` is also what a host killed between the document and the start leaves behind."""
+    first = started(services, f"cup/{status}.mp4", status.encode())
+    set_status(services, first.video_id, status)
+    second = started(services, f"cup/{status}.mp4", status.encode())
+    assert second.video_id == first.video_id
+    assert second.blob_etag != first.blob_etag
+    found = document(services, first.video_id)
+    assert (found.status, found.blob_etag) == ("received", second.blob_etag)
+    assert upload(services, f"cup/copy-of-{status}.mp4", status.encode()) is None, "that file is still there"
+
+
+@pytest.mark.parametrize("status", ["ready", "ready_partial"])
+def test_a_finished_video_only_takes_the_new_file(services: Services, status: VideoStatus) -> None:
+    first = started(services, f"cup/{status}.mp4", status.encode())
+    set_status(services, first.video_id, status)
+    assert upload(services, f"cup/{status}.mp4", status.encode()) is None
+    assert document(services, first.video_id).status == status
+    videos = services.settings.container_videos
+    found = document(services, first.video_id)
+    assert services.blobs.etag(videos, found.blob_name) == found.blob_etag, "what a render reads is there"
+    services.blobs.delete(videos, f"cup/{status}.mp4")
+    assert upload(services, f"cup/moved-{status}.mp4", status.encode()) is None
+    found = document(services, first.video_id)
+    assert (found.status, found.name) == (status, f"moved-{status}.mp4")
+    assert services.blobs.etag(videos, found.blob_name) == found.blob_etag
+
+
+def test_a_second_copy_of_a_finished_video_is_a_duplicate(services: Services) -> None:
+    first = started(services, "cup/kept.mp4", b"kept")
+    set_status(services, first.video_id, "ready")
+    before = document(services, first.video_id)
+    assert upload(services, "cup/copy.mp4", b"kept") is None
+    assert document(services, first.video_id) == before
+
+
+def test_a_video_overwritten_while_it_was_probed_is_not_lost(services: Services) -> None:
+    first = started(services, "cup/probed.mp4", b"probed")
+    client = services.blobs.client(services.settings.container_videos, "cup/probed.mp4")
+    client.upload_blob(b"probed", overwrite=True)
+    assert probe_video(services, first).reason == "blob_changed"
+    assert document(services, first.video_id).status == "rejected"
+    assert receive_video(services, client) is not None
+    assert document(services, first.video_id).status == "received"
+
+
+def test_what_is_no_video_stays_rejected_wherever_it_is_put(services: Services) -> None:
+    first = started(services, "cup/text.mp4", b"a text")
+    assert probe_video(services, first).reason == "not_a_video"
+    assert upload(services, "cup/text.mp4", b"a text") is None
+    assert document(services, first.video_id).status == "rejected"
+
+
+def test_the_overtaken_analysis_fails_nothing_of_the_new_one(services: Services) -> None:
+    first = started(services, "cup/overtaken.mp4", b"overtaken")
+    plan(services, first.video_id)
+    second = started(services, "cup/overtaken.mp4", b"overtaken")
+    dispatch_segment(services, segment_work(second))
+    old = segment_work(first)
+    services.blobs.put_json(
+        services.settings.container_results,
+        naming.failure_blob(first.video_id, "00000", 1),
+        SegmentDone(
+            video_id=first.video_id,
+            segment_id="00000",
+            attempt=1,
+            instance_id=old.instance_id,
+            event_name=old.event_name,
+            outcome="rejected",
+            reason="blob_changed",
+        ),
+    )
+    assert collect_segment(services, old).state == "failed"
+    assert collect_segment(services, segment_work(second)).state == "pending"
+    before = document(services, first.video_id)
+    merge_video(services, first)
+    assert document(services, first.video_id) == before
+
+
+def test_failures_are_forgotten_even_when_the_host_stops_meanwhile(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = started(services, "cup/crash.mp4", b"crash")
+    set_status(services, first.video_id, "failed")
+    results = services.settings.container_results
+    failure = naming.failure_blob(first.video_id, "00000", 1)
+    services.blobs.put_marker(results, failure)
+
+    def crash(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(services.blobs, "delete", crash)
+        with pytest.raises(ConnectionResetError):
+            upload(services, "cup/crash.mp4", b"crash")
+    client = services.blobs.client(services.settings.container_videos, "cup/crash.mp4")
+    assert receive_video(services, client) is not None, "the redelivered event"
+    assert not services.blobs.exists(results, failure)
