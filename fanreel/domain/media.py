@@ -1,4 +1,4 @@
-"""Time ranges: how a video is cut into segments, and how its clock maps to ffmpeg's."""
+"""Time ranges: how a video is cut into segments."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -13,9 +13,6 @@ SHORTEST_LAST = 1 / 2
 """The same for the last one, which gets what is left: without this slack no keyframe could be chosen before it."""
 LONGEST = 4 / 3
 """Longest segment as a share of the target (60 s of 45 s): above, one lost job costs too much."""
-
-FFMPEG_RUN_UP_MS = 6_000
-"""Longer than a broadcast's keyframe interval (at most 5 s in DVB and ATSC)."""
 
 
 def plan_segments(media: MediaInfo, *, target_ms: int, overlap_ms: int) -> tuple[Segment, ...]:
@@ -63,17 +60,3 @@ def _nearest(keyframes_ms: Sequence[int], ideal: int, low: int, high: int) -> in
     at = bisect_left(keyframes_ms, ideal)
     near = [key for key in keyframes_ms[max(0, at - 1) : at + 1] if low <= key <= high]
     return min(near, key=lambda key: abs(key - ideal)) if near else ideal
-
-
-def ffmpeg_seek(media: MediaInfo, pts_ms: int) -> tuple[float, float]:
-    """Return (B, A) such that the first frame of `ffmpeg -ss B -i file -ss A` is the frame with this pts_ms.
-
-    ffmpeg counts `-ss` from the container's own start, so B + A = (pts_ms - container_start_ms) / 1000.
-    `pts_ms` is rounded down and `container_start_ms` up: the sum is never later than the frame and less than
-    2 ms earlier, and ffmpeg drops frames before it. Seeking alone (B) is exact only where the index is: in
-    transport streams and open GOPs ffmpeg starts at a keyframe after B, hence the run-up that A drops again.
-    Leave a B of 0 out: AVI seeks badly to its own start.
-    """
-    total_ms = max(0, pts_ms - media.container_start_ms)
-    run_up_ms = min(total_ms, FFMPEG_RUN_UP_MS)
-    return (total_ms - run_up_ms) / 1000, run_up_ms / 1000

@@ -12,12 +12,12 @@ from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
 from fanreel.contracts.media import MediaInfo
 from fanreel.domain.faces import Bgr
-from fanreel.domain.media import ffmpeg_seek
 
 from .made_media import H264, RECIPES, ffmpeg, make
 
 pytestmark = pytest.mark.integration
 
+RUN_UP_MS = 6_000  # longer than a broadcast's keyframe interval (at most 5 s)
 MADE = [*RECIPES, "edit_list.mp4"]
 REAL = [
     "shots/counter.mp4",
@@ -77,8 +77,15 @@ def test_segments_of_a_real_file_join_to_one_pass(shared_media, name):
 
 
 def ffmpeg_frame(path: Path, media: MediaInfo, pts_ms: int) -> Bgr:
-    """Cut one frame with the ffmpeg binary, as a player would show it."""
-    before, after = ffmpeg_seek(media, pts_ms)
+    """Cut one frame with the ffmpeg binary, as a player would show it.
+
+    ffmpeg counts `-ss` from the container's own start. Seeking alone is exact only by an index: in transport
+    streams and open GOPs it starts at a keyframe after, hence the run-up that the second `-ss` drops again. A seek
+    to 0 is left out: AVI seeks badly to its own start.
+    """
+    total_ms = max(0, pts_ms - media.container_start_ms)
+    run_up_ms = min(total_ms, RUN_UP_MS)
+    before, after = (total_ms - run_up_ms) / 1000, run_up_ms / 1000
     untagged_hd = media.coded_height >= 720
     raw = ffmpeg(
         *("-colorspace:v", "bt709" if untagged_hd else "smpte170m"),

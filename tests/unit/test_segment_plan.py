@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanreel.contracts.media import MediaInfo, Rational, Segment
-from fanreel.domain.media import FFMPEG_RUN_UP_MS, ffmpeg_seek, plan_segments
+from fanreel.domain.media import plan_segments
 
 pytestmark = pytest.mark.unit
 
@@ -109,11 +109,3 @@ def test_a_short_video_is_one_segment(duration_ms):
     (segment,) = plan(duration_ms)
     assert (segment.start_ms, segment.owned_from_ms) == (0, 0)
     assert segment.end_ms == max(1, duration_ms)
-
-
-@given(st.integers(0, 100_000), st.integers(-2_000, 0))
-def test_ffmpeg_is_sent_to_the_frame_with_a_run_up(pts_ms, container_start_ms):
-    before, after = ffmpeg_seek(media(100_000, container_start_ms=container_start_ms), pts_ms)
-    assert before >= 0
-    assert 0 <= after <= FFMPEG_RUN_UP_MS / 1000
-    assert before + after == pytest.approx((pts_ms - container_start_ms) / 1000)
