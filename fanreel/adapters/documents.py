@@ -153,11 +153,14 @@ class Documents:
         ]
         self._container(kind).patch_item(document_id, partition, operations)
 
-    def delete(self, kind: type[Document], document_id: str, partition: str) -> bool:
-        """Delete a document; False when there was none."""
+    def delete(self, kind: type[Document], document_id: str, partition: str, *, etag: str | None = None) -> bool:
+        """Delete a document, with `etag` only that version of it; False when there was none (any more)."""
+        condition: dict[str, Any] = (
+            {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        )
         try:
-            self._container(kind).delete_item(document_id, partition)
-        except CosmosResourceNotFoundError:
+            self._container(kind).delete_item(document_id, partition, **condition)
+        except (CosmosResourceNotFoundError, CosmosAccessConditionFailedError):
             return False
         return True
 

@@ -246,3 +246,5 @@ class MontageDocument(Document):
     av_offset_ms: float | None = None
     version: int = 1
     """Counts how often this event's montage was published with another plan."""
+    superseded: tuple[str, ...] = ()
+    """Ids of montages this one took the place of and whose files are still to be deleted."""

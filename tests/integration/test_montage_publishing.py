@@ -1,13 +1,18 @@
 """Nothing older overtakes, and what is no longer the fan's is taken back (real Azurite and Cosmos emulator)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from activities.montages import plan_montage, publish_montage
+from activities.montage_plans import is_in_storage
+from activities.montage_records import UPDATE_FAILED, rendered_blob
+from activities.montages import abandon_montage, plan_montage, publish_montage, render_montage
+from fanreel.adapters.media.source import fingerprint
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
     AppearanceDocument,
+    Consent,
     Evidence,
     FanDocument,
     MatchDocument,
@@ -21,25 +26,111 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.local.servers import Azurite, CosmosEmulator
+from functions.fans import erase
 
 from .flow_services import services_on
 
 pytestmark = pytest.mark.integration
 
-MP4 = "ada/m-old.mp4"
-WORK = MontageWork(fan_id="ada", event_id="cup", montage_id="m-old")
+OLD = MontageWork(fan_id="ada", event_id="cup", montage_id="m-old")
+WORK = MontageWork(fan_id="ada", event_id="cup")
+OLD_FILE = "ada/m-old.mp4"
+CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
+EVIDENCE = Evidence(
+    distance=0.4,
+    threshold=0.5,
+    review_threshold=0.6,
+    threshold_reason="test",
+    runner_up_fan_id=None,
+    runner_up_margin=None,
+    supporting_faces=5,
+)
+
+
+@pytest.fixture(scope="module")
+def connected(azurite: Azurite, cosmos: CosmosEmulator) -> Iterator[Services]:
+    with services_on(azurite, cosmos) as services:
+        yield services
 
 
 @pytest.fixture
-def services(azurite: Azurite, cosmos: CosmosEmulator) -> Iterator[Services]:
-    with services_on(azurite, cosmos) as connected:
-        connected.documents.create(FanDocument(id="ada", fan_id="ada", event_ids=("cup",), status="ready"))
-        connected.blobs.put_marker(connected.settings.container_montages, MP4)
-        yield connected
+def services(connected: Services) -> Services:
+    """A fan in two videos of an event, with nothing planned yet."""
+    for kind in (FanDocument, MatchDocument, MontageDocument, VideoDocument, AppearanceDocument):
+        for one in list(connected.documents.query(kind, "", {})):
+            key = one.video_id if isinstance(one, VideoDocument | AppearanceDocument) else one.fan_id
+            connected.documents.delete(kind, one.id, key)
+    for container in (connected.settings.container_montages, connected.settings.container_results):
+        connected.blobs.delete_prefix(container, "")
+    consent = Consent(given=True, text_version="1", given_at="2026-01-01T00:00:00Z")
+    fan = FanDocument(id="ada", fan_id="ada", event_ids=("cup",), status="ready", consent=consent)
+    connected.documents.create(fan)
+    for video_id in ("v-1", "v-2"):
+        add_video(connected, video_id)
+    return connected
 
 
-def montage() -> MontageDocument:
-    clip = MontageClip(video_id="v-1", start_ms=0, end_ms=2000, score=1, reason="r", appearance_id="v-1-a00000")
+def add_video(services: Services, video_id: str) -> None:
+    blob = f"cup/{video_id}.mp4"
+    services.blobs.client(services.settings.container_videos, blob).upload_blob(video_id.encode(), overwrite=True)
+    services.documents.create(
+        VideoDocument(
+            id=video_id,
+            video_id=video_id,
+            event_id="cup",
+            name=blob,
+            blob_name=blob,
+            blob_etag=services.blobs.etag(services.settings.container_videos, blob) or "",
+            instance_id="i",
+            status="ready",
+            duration_ms=60_000,
+            shots=tuple(Shot(start_ms=at, end_ms=at + 10_000) for at in range(0, 60_000, 10_000)),
+        )
+    )
+    for shot in range(6):
+        start, end = shot * 10_000 + 1_000, shot * 10_000 + 9_000
+        stamps = tuple(range(start, end + 1, 200))
+        appearance = AppearanceDocument(
+            id=f"{video_id}-a{shot:05d}",
+            video_id=video_id,
+            event_id="cup",
+            start_ms=start,
+            end_ms=end,
+            shot_index=shot,
+            pts_ms=stamps,
+            boxes=tuple((0, 0, 100, 100) for _ in stamps),
+            excitement=0.5 + shot / 20,
+            excitement_curve=tuple(0.5 for _ in stamps),
+            quality=0.5,
+            face_height_px=120.0,
+            model_contract=CONTRACT,
+        )
+        services.documents.create(appearance)
+        services.documents.create(
+            MatchDocument(
+                id=naming.match_id(appearance.id, "ada"),
+                fan_id="ada",
+                video_id=video_id,
+                event_id="cup",
+                appearance_id=appearance.id,
+                start_ms=start,
+                end_ms=end,
+                probability=0.99,
+                decision="match",
+                evidence=EVIDENCE,
+                model_contract=CONTRACT,
+            )
+        )
+
+
+def unmatch(services: Services, *video_ids: str) -> None:
+    for match in list(services.documents.query(MatchDocument, "", {}, partition="ada")):
+        if match.video_id in video_ids:
+            services.documents.delete(MatchDocument, match.id, "ada")
+
+
+def montage(**changes: Any) -> MontageDocument:
+    clip = MontageClip(video_id="v-9", start_ms=0, end_ms=2000, score=1, reason="r", appearance_id="v-9-a00000")
     plan = MontagePlan(
         montage_id="m-old",
         fan_id="ada",
@@ -50,7 +141,7 @@ def montage() -> MontageDocument:
         width=1280,
         height=720,
     )
-    return MontageDocument(
+    document = MontageDocument(
         id=naming.montage_document_id("cup"),
         fan_id="ada",
         event_id="cup",
@@ -58,89 +149,263 @@ def montage() -> MontageDocument:
         status="ready",
         plan=plan,
         duration_ms=2000,
-        files={"mp4": MP4},
+        files={"mp4": OLD_FILE},
     )
+    return document.model_copy(update=changes)
+
+
+def out(services: Services) -> MontageDocument | None:
+    return services.documents.get(MontageDocument, naming.montage_document_id("cup"), "ada")
+
+
+def put_old_out(services: Services) -> None:
+    services.documents.create(montage())
+    services.blobs.put_marker(services.settings.container_montages, OLD_FILE)
+
+
+def plan_and_render(services: Services) -> MontageWork:
+    """Plan what is to be planned, and store what rendering it would leave behind."""
+    planned = plan_montage(services, WORK)
+    assert planned.needed
+    work = WORK.model_copy(update={"montage_id": planned.montage_id})
+    results = services.settings.container_results
+    plan = services.blobs.require_json(results, naming.montage_plan_blob("ada", planned.montage_id), MontagePlan)
+    file = f"ada/{planned.montage_id}.mp4"
+    services.blobs.put_marker(services.settings.container_montages, file)
+    document = montage(montage_id=planned.montage_id, plan=plan, files={"mp4": file})
+    services.blobs.put_json(results, rendered_blob(work), document, overwrite=True)
+    return work
+
+
+def files(services: Services) -> list[str]:
+    return list(services.blobs.list_names(services.settings.container_montages, ""))
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, services: Services, before: str, happens: Callable[[], None]
+) -> None:
+    """Let something happen once, right before the next write (`create` or `update`) of a montage."""
+    original = getattr(services.documents, before)
+    pending = [happens]
+
+    def hooked(first: Any, *rest: Any) -> Any:
+        if pending and (first is MontageDocument or isinstance(first, MontageDocument)):
+            pending.pop()()
+        return original(first, *rest)
+
+    monkeypatch.setattr(services.documents, before, hooked)
 
 
 def test_a_plan_that_no_longer_holds_is_never_published(services: Services) -> None:
-    rendered = f"{naming.montage_plan_blob('ada', 'm-old')}.rendered"
-    services.blobs.put_json(services.settings.container_results, rendered, montage())
-    answer = publish_montage(services, WORK)
+    services.blobs.put_json(services.settings.container_results, rendered_blob(OLD), montage())
+    services.blobs.put_marker(services.settings.container_montages, OLD_FILE)
+    answer = publish_montage(services, OLD)
     assert (answer.needed, answer.reason) == (False, "overtaken")
-    assert services.documents.get(MontageDocument, naming.montage_document_id("cup"), "ada") is None
-    assert not services.blobs.exists(services.settings.container_montages, MP4)
+    assert out(services) is None
+    assert files(services) == []
 
 
 def test_a_montage_whose_matches_are_gone_is_taken_back(services: Services) -> None:
-    services.documents.create(montage())
-    answer = plan_montage(services, WORK.model_copy(update={"montage_id": ""}))
+    put_old_out(services)
+    unmatch(services, "v-1", "v-2")
+    answer = plan_montage(services, WORK)
     assert (answer.needed, answer.reason) == (False, "no_material")
-    assert services.documents.get(MontageDocument, naming.montage_document_id("cup"), "ada") is None
-    assert not services.blobs.exists(services.settings.container_montages, MP4)
+    assert out(services) is None
+    assert files(services) == []
 
 
-CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
+def test_a_wrong_montage_and_its_files_go_before_the_right_one_is_rendered(services: Services) -> None:
+    put_old_out(services)
+    work = plan_and_render(services)
+    announced = out(services)
+    assert announced is not None
+    assert (announced.status, announced.montage_id) == ("rendering", work.montage_id)
+    assert files(services) == [f"ada/{work.montage_id}.mp4"], "the wrong one's are gone already"
+    assert publish_montage(services, work).needed
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.version, published.superseded) == ("ready", 2, ())
+    assert publish_montage(services, work).needed, "done twice changes nothing"
+    again = out(services)
+    assert again is not None
+    assert again.version == 2
 
 
-def seen(index: int, start_ms: int, end_ms: int, shot: int = 0) -> AppearanceDocument:
-    stamps = tuple(range(start_ms, end_ms, 200))
-    return AppearanceDocument(
-        id=naming.appearance_id("v-1", index),
-        video_id="v-1",
-        event_id="cup",
-        start_ms=start_ms,
-        end_ms=end_ms,
-        shot_index=shot,
-        pts_ms=stamps,
-        boxes=tuple((0, 0, 100, 100) for _ in stamps),
-        model_contract=CONTRACT,
-    )
+def withdraw_all(services: Services) -> Callable[[], None]:
+    def happens() -> None:
+        unmatch(services, "v-1", "v-2")
+        assert plan_montage(services, WORK).reason == "no_material"
+
+    return happens
 
 
-def match(of: AppearanceDocument) -> MatchDocument:
-    return MatchDocument(
-        id=naming.match_id(of.id, "ada"),
-        fan_id="ada",
-        video_id=of.video_id,
-        event_id="cup",
-        appearance_id=of.id,
-        start_ms=of.start_ms,
-        end_ms=of.end_ms,
-        probability=0.95,
-        decision="match",
-        evidence=Evidence(
-            distance=0.4,
-            threshold=0.5,
-            review_threshold=0.6,
-            threshold_reason="test",
-            runner_up_fan_id=None,
-            runner_up_margin=None,
-            supporting_faces=5,
-        ),
-        model_contract=CONTRACT,
-    )
+@pytest.mark.parametrize(("before", "announced"), [("update", True), ("create", False)])
+def test_what_is_withdrawn_while_it_is_published_does_not_stay_out(
+    services: Services, monkeypatch: pytest.MonkeyPatch, before: str, announced: bool
+) -> None:
+    work = plan_and_render(services)
+    if not announced:
+        services.documents.delete(MontageDocument, naming.montage_document_id("cup"), "ada")
+    meanwhile(monkeypatch, services, before, withdraw_all(services))
+    answer = publish_montage(services, work)
+    assert (answer.needed, answer.reason) == (False, "overtaken")
+    assert out(services) is None
+    assert files(services) == []
 
 
-def test_a_stranger_without_a_match_between_two_of_the_fan_is_not_in_the_plan(services: Services) -> None:
-    services.documents.create(
-        VideoDocument(
-            id="v-1",
-            video_id="v-1",
-            event_id="cup",
-            name="final.mp4",
-            blob_name="cup/final.mp4",
-            blob_etag="1",
-            instance_id="i",
-            status="ready",
-            duration_ms=30_000,
-            shots=(Shot(start_ms=0, end_ms=20_000), Shot(start_ms=20_000, end_ms=30_000)),
-        )
-    )
-    before, stranger, after = seen(0, 1_000, 4_000), seen(1, 4_000, 4_400), seen(2, 4_400, 9_000)
-    services.documents.upsert_many([before, stranger, after, seen(3, 21_000, 24_000, shot=1)])
-    services.documents.upsert_many([match(before), match(after)])
-    answer = plan_montage(services, WORK.model_copy(update={"montage_id": ""}))
-    assert answer.needed
-    blob = naming.montage_plan_blob("ada", answer.montage_id)
-    planned = services.blobs.require_json(services.settings.container_results, blob, MontagePlan)
-    assert [(clip.start_ms, clip.end_ms) for clip in planned.clips] == [(1_000, 3_800), (4_400, 8_800)]
+def test_a_newer_montage_is_not_overwritten_by_a_stalled_publication(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled = plan_and_render(services)
+    newer: list[MontageWork] = []
+
+    def happens() -> None:
+        unmatch(services, "v-1")
+        newer.append(plan_and_render(services))
+        assert publish_montage(services, newer[0]).needed
+
+    meanwhile(monkeypatch, services, "update", happens)
+    assert publish_montage(services, stalled).reason == "overtaken"
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.montage_id) == ("ready", newer[0].montage_id)
+    assert files(services) == [f"ada/{newer[0].montage_id}.mp4"]
+
+
+def test_a_stalled_announcement_does_not_hide_a_newer_montage(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_out(services)
+
+    def happens() -> None:
+        unmatch(services, "v-1")
+        assert publish_montage(services, plan_and_render(services)).needed
+
+    meanwhile(monkeypatch, services, "update", happens)
+    assert plan_montage(services, WORK).reason == "unchanged"
+    published = out(services)
+    assert published is not None
+    assert published.status == "ready"
+
+
+def test_a_fan_erased_while_a_montage_is_planned_keeps_no_document(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, services, "create", lambda: assert_erased(services))
+    assert plan_montage(services, WORK).needed is False
+    assert out(services) is None
+
+
+def assert_erased(services: Services) -> None:
+    assert erase(services, "ada")
+
+
+def test_without_consent_nothing_is_planned_and_what_is_out_is_taken_back(services: Services) -> None:
+    assert publish_montage(services, plan_and_render(services)).needed
+    refused = Consent(given=False, text_version="1", given_at="2026-01-02T00:00:00Z")
+    services.documents.update(FanDocument, "ada", "ada", lambda fan: fan.model_copy(update={"consent": refused}))
+    assert plan_montage(services, WORK).reason == "no_material"
+    assert out(services) is None
+    assert files(services) == []
+
+
+def test_a_file_deleted_under_a_publication_is_rendered_again(services: Services) -> None:
+    work = plan_and_render(services)
+    services.blobs.delete_prefix(services.settings.container_montages, "ada/")
+    assert publish_montage(services, work).reason == "overtaken"
+    assert out(services) is None
+    assert plan_montage(services, WORK).needed
+
+
+def clip_videos(services: Services, montage_id: str) -> set[str]:
+    blob = naming.montage_plan_blob("ada", montage_id)
+    plan = services.blobs.require_json(services.settings.container_results, blob, MontagePlan)
+    return {clip.video_id for clip in plan.clips}
+
+
+def test_a_video_that_left_storage_is_left_out(services: Services) -> None:
+    planned = plan_montage(services, WORK)
+    assert clip_videos(services, planned.montage_id) == {"v-1", "v-2"}
+    services.blobs.delete(services.settings.container_videos, "cup/v-1.mp4")
+    planned = plan_montage(services, WORK)
+    assert planned.needed
+    assert clip_videos(services, planned.montage_id) == {"v-2"}
+    assert publish_montage(services, plan_and_render(services)).needed
+    assert plan_montage(services, WORK).reason == "unchanged"
+
+
+def test_a_video_that_was_replaced_by_another_is_left_out(services: Services) -> None:
+    client = services.blobs.client(services.settings.container_videos, "cup/v-2.mp4")
+    client.upload_blob(b"another broadcast", overwrite=True)
+    planned = plan_montage(services, WORK)
+    assert planned.needed
+    assert clip_videos(services, planned.montage_id) == {"v-1"}
+
+
+def test_the_same_content_uploaded_again_is_the_same_video(services: Services) -> None:
+    container = services.settings.container_videos
+    client = services.blobs.client(container, "cup/again.mp4")
+    client.upload_blob(b"the same broadcast", overwrite=True)
+    video_id = naming.video_id("cup", fingerprint(services.blobs.source(container, "cup/again.mp4")))
+    known = services.documents.get(VideoDocument, "v-1", "v-1")
+    assert known is not None
+    update = {"video_id": video_id, "blob_name": "cup/again.mp4", "blob_etag": "0xearlier"}
+    assert is_in_storage(services, known.model_copy(update=update))
+    client.upload_blob(b"another one", overwrite=True)
+    assert not is_in_storage(services, known.model_copy(update=update))
+
+
+def test_a_montage_that_is_out_survives_the_end_of_its_sources(services: Services) -> None:
+    work = plan_and_render(services)
+    assert publish_montage(services, work).needed
+    for video_id in ("v-1", "v-2"):
+        services.blobs.delete(services.settings.container_videos, f"cup/{video_id}.mp4")
+    assert plan_montage(services, WORK).reason == "unchanged"
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.montage_id) == ("ready", work.montage_id)
+
+
+def test_without_any_source_the_montage_has_failed(services: Services) -> None:
+    for video_id in ("v-1", "v-2"):
+        services.blobs.delete(services.settings.container_videos, f"cup/{video_id}.mp4")
+    assert plan_montage(services, WORK).reason == "source_missing"
+    failed = out(services)
+    assert failed is not None
+    assert (failed.status, failed.reason) == ("failed", "source_missing")
+
+
+def test_a_render_whose_plan_was_cleaned_up_is_overtaken(services: Services) -> None:
+    outcome = render_montage(services, OLD)
+    assert (outcome.rendered, outcome.reason) == (False, "overtaken")
+
+
+def test_a_montage_whose_planning_broke_is_not_waited_for(services: Services) -> None:
+    abandon_montage(services, WORK)
+    failed = out(services)
+    assert failed is not None
+    assert (failed.status, failed.reason) == ("failed", "plan_failed")
+    plan_montage(services, WORK)
+    planned = out(services)
+    assert planned is not None
+    assert planned.status == "rendering"
+    abandon_montage(services, WORK)
+    failed = out(services)
+    assert failed is not None
+    assert failed.status == "failed", "announced by the very planning that broke"
+
+
+def test_a_failed_update_is_told_until_it_is_made_or_not_needed(services: Services) -> None:
+    first = plan_and_render(services)
+    assert publish_montage(services, first).needed
+    unneeded = WORK.model_copy(update={"montage_id": "m-newer"})
+    abandon_montage(services, unneeded)
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.reason, published.montage_id) == (
+        "ready", UPDATE_FAILED, first.montage_id,
+    )  # fmt: skip
+    assert plan_montage(services, WORK).reason == "unchanged"
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.reason, published.version) == ("ready", None, 1)

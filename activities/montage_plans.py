@@ -1,0 +1,127 @@
+"""What a fan's montage can be made of, and what would be planned of it now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fanreel.adapters.media.source import fingerprint
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    AppearanceDocument,
+    FanDocument,
+    MatchDocument,
+    MontageDocument,
+    MontagePlan,
+    MontageWork,
+    VideoDocument,
+)
+from fanreel.domain import naming
+from fanreel.domain.montage import MontageStyle
+from fanreel.domain.montage import plan_montage as plan_clips
+from fanreel.errors import InputRejected
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The fan's matches in an event, everybody seen in the shots these are in, and the videos."""
+
+    matches: tuple[MatchDocument, ...]
+    appearances: Mapping[str, AppearanceDocument]
+    videos: Mapping[str, VideoDocument]
+
+    def shows(self, montage: MontageDocument | None) -> bool:
+        """Say whether a montage is out and everything in it is still a match."""
+        matched = {match.appearance_id for match in self.matches}
+        return (
+            montage is not None
+            and montage.status == "ready"
+            and all(clip.appearance_id in matched for clip in montage.plan.clips)
+        )
+
+
+def gather(services: Services, work: MontageWork) -> Material:
+    """Read what is known; empty for somebody who may have no montage (erased, unknown, without consent)."""
+    if not may_have_montages(services, work.fan_id):
+        return Material((), {}, {})
+    documents = services.documents
+    matches = tuple(
+        documents.query(
+            MatchDocument,
+            "c.eventId = @event AND c.decision = 'match'",
+            {"@event": work.event_id},
+            partition=work.fan_id,
+        )
+    )
+    by_video: dict[str, list[str]] = {}
+    for match in matches:
+        by_video.setdefault(match.video_id, []).append(match.appearance_id)
+    appearances: dict[str, AppearanceDocument] = {}
+    videos: dict[str, VideoDocument] = {}
+    for video_id, ids in by_video.items():
+        found = documents.get(VideoDocument, video_id, video_id)
+        if found is not None:
+            videos[video_id] = found
+            appearances |= _seen(services, video_id, ids)
+    return Material(matches, appearances, videos)
+
+
+def best_plan(services: Services, work: MontageWork, material: Material) -> MontagePlan | None:
+    """Return the plan of everything known, wherever its video is by now."""
+    settings = services.settings
+    style = MontageStyle.sized(
+        settings.montage_height, min_ms=settings.montage_min_ms, max_ms=settings.montage_max_ms
+    )
+    return plan_clips(work.fan_id, work.event_id, material.matches, material.appearances, material.videos, style)
+
+
+def plan_of_what_is_there(
+    services: Services, work: MontageWork, material: Material, best: MontagePlan
+) -> MontagePlan | None:
+    """Return `best`, or the plan without the videos that left storage or were overwritten by others."""
+    if all(is_in_storage(services, material.videos[clip.video_id]) for clip in best.clips):
+        return best
+    there = {key: video for key, video in material.videos.items() if is_in_storage(services, video)}
+    return best_plan(services, work, replace(material, videos=there))
+
+
+def holds(services: Services, work: MontageWork) -> bool:
+    """Say whether `work.montage_id` is what would be planned now."""
+    material = gather(services, work)
+    best = best_plan(services, work, material)
+    if best is None or best.montage_id == work.montage_id:
+        return best is not None
+    plan = plan_of_what_is_there(services, work, material, best)
+    return plan is not None and plan.montage_id == work.montage_id
+
+
+def is_in_storage(services: Services, video: VideoDocument) -> bool:
+    """Say whether the blob a video was analysed from still has this content (its etag may have changed)."""
+    container = services.settings.container_videos
+    etag = services.blobs.etag(container, video.blob_name)
+    if etag is None or etag == video.blob_etag.strip('"'):
+        return etag is not None
+    try:
+        content = fingerprint(services.blobs.source(container, video.blob_name, etag))
+    except InputRejected:  # overwritten once more, or gone, while it was read
+        return False
+    return naming.video_id(video.event_id, content) == video.video_id
+
+
+def may_have_montages(services: Services, fan_id: str) -> bool:
+    """Say whether a fan is known, not erased, and consents."""
+    fan = services.documents.get(FanDocument, fan_id, fan_id)
+    return fan is not None and fan.status != "erased" and fan.consent is not None and fan.consent.given
+
+
+def _seen(services: Services, video_id: str, ids: Sequence[str]) -> dict[str, AppearanceDocument]:
+    """Return these appearances and everybody else's in the same shots."""
+    own = {
+        one.id: one
+        for one in services.documents.query(
+            AppearanceDocument, "ARRAY_CONTAINS(@ids, c.id)", {"@ids": list(ids)}, partition=video_id
+        )
+    }
+    shots = sorted({one.shot_index for one in own.values()})
+    others = services.documents.query(
+        AppearanceDocument, "ARRAY_CONTAINS(@shots, c.shotIndex)", {"@shots": shots}, partition=video_id
+    )
+    return {one.id: one for one in others} | own

@@ -1,0 +1,145 @@
+"""A fan's montage document and the files that belong to it.
+
+Every change is made to the document as it was seen before the decision was taken: who was overtaken in between
+changes nothing and decides again. Files of a montage that is no longer current are named in the document until
+they are deleted, so that an interrupted step leaves none behind.
+"""
+
+from fanreel.adapters.services import Services
+from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
+from fanreel.domain import naming
+
+from .base import log
+from .montage_plans import may_have_montages
+
+WITHDRAWN = "withdrawn"
+UPDATE_FAILED = "update_failed"
+"""Reason of a montage that is out although a newer one was due and could not be made."""
+
+
+def current_montage(services: Services, work: MontageWork) -> MontageDocument | None:
+    """Return the fan's montage of the event as it is now."""
+    return services.documents.get(MontageDocument, naming.montage_document_id(work.event_id), work.fan_id)
+
+
+def rendering(plan: MontagePlan, *, failed: str | None = None) -> MontageDocument:
+    """Return the document of a montage that is being made, or could not be, for the reason `failed`."""
+    return MontageDocument(
+        id=naming.montage_document_id(plan.event_id),
+        fan_id=plan.fan_id,
+        event_id=plan.event_id,
+        montage_id=plan.montage_id,
+        status="failed" if failed else "rendering",
+        reason=failed,
+        plan=plan,
+        duration_ms=plan.duration_ms,
+        version=0,
+    )
+
+
+def replace_montage(
+    services: Services, seen: MontageDocument | None, new: MontageDocument
+) -> MontageDocument | None:
+    """Write `new` if the document is still as `seen` (None: not there); None when somebody was faster.
+
+    What `seen` was, and had replaced itself, is remembered as superseded, its age and version go on.
+    """
+    if seen is None:
+        return services.documents.create(new)
+    superseded = {*seen.superseded, *new.superseded, seen.montage_id} - {new.montage_id, ""}
+    update: dict[str, object] = {"created_at": seen.created_at, "superseded": tuple(sorted(superseded))}
+    is_out = (seen.status, seen.montage_id) == ("ready", new.montage_id)
+    update["version"] = seen.version + 1 if new.status == "ready" and not is_out else seen.version
+    return _swap(services, seen, new.model_copy(update=update))
+
+
+def settle(services: Services, document: MontageDocument) -> None:
+    """Delete the files of everything this document has superseded."""
+    if document.superseded:
+        for montage_id in document.superseded:
+            delete_files(services, document.fan_id, montage_id)
+        _swap(services, document, document.model_copy(update={"superseded": ()}))
+
+
+def withdraw(services: Services, seen: MontageDocument | None) -> bool:
+    """Take a montage back with all its files; False when it is no longer as `seen` and nothing was done.
+
+    First nobody can see it any more, then its files go, then the document: done again, it finishes.
+    """
+    if seen is None:
+        return True
+    hidden = seen
+    if seen.reason != WITHDRAWN:
+        update: dict[str, object] = {"status": "failed", "reason": WITHDRAWN, "files": {}}
+        marked = _swap(services, seen, seen.model_copy(update=update))
+        if marked is None:
+            return False
+        hidden = marked
+    for montage_id in {*hidden.superseded, hidden.montage_id} - {""}:
+        delete_files(services, hidden.fan_id, montage_id)
+    services.documents.delete(MontageDocument, hidden.id, hidden.fan_id, etag=hidden.etag)
+    log.info("montage.withdrawn", montage_id=hidden.montage_id)
+    return True
+
+
+def give_up(services: Services, work: MontageWork, reason: str) -> None:
+    """Note that `work` could not be made: what waits for it has failed, what is out is no longer up to date."""
+    if not may_have_montages(services, work.fan_id):
+        withdraw(services, current_montage(services, work))
+        return
+
+    def failed(document: MontageDocument) -> MontageDocument | None:
+        if document.status == "ready":
+            if work.montage_id == document.montage_id:
+                return None
+            return document.model_copy(update={"reason": UPDATE_FAILED})
+        if work.montage_id and document.montage_id != work.montage_id:
+            return None
+        return document.model_copy(update={"status": "failed", "reason": reason})
+
+    document_id = naming.montage_document_id(work.event_id)
+    known = services.documents.update(MontageDocument, document_id, work.fan_id, failed)
+    if known is None and not work.montage_id:
+        services.documents.create(rendering(_nothing(work), failed=reason))
+    if work.montage_id and (known is None or known.status != "ready" or known.montage_id != work.montage_id):
+        delete_files(services, work.fan_id, work.montage_id)
+
+
+def delete_files(services: Services, fan_id: str, montage_id: str) -> None:
+    """Delete everything stored under a montage's id."""
+    settings = services.settings
+    services.blobs.delete_prefix(settings.container_montages, f"{naming.fan_prefix(fan_id)}{montage_id}.")
+    work = MontageWork(fan_id=fan_id, event_id="", montage_id=montage_id)
+    services.blobs.delete(settings.container_results, rendered_blob(work))
+    services.blobs.delete(settings.container_results, naming.montage_plan_blob(fan_id, montage_id))
+
+
+def rendered_blob(work: MontageWork) -> str:
+    """Blob of the document a rendered montage will be published as."""
+    return f"{naming.montage_plan_blob(work.fan_id, work.montage_id)}.rendered"
+
+
+def _swap(services: Services, seen: MontageDocument, new: MontageDocument) -> MontageDocument | None:
+    written = False
+
+    def change(document: MontageDocument) -> MontageDocument | None:
+        nonlocal written
+        written = document.etag == seen.etag
+        return new if written else None
+
+    known = services.documents.update(MontageDocument, seen.id, seen.fan_id, change)
+    return known if written else None
+
+
+def _nothing(work: MontageWork) -> MontagePlan:
+    """Return the plan of a montage whose planning failed."""
+    return MontagePlan(
+        montage_id="",
+        fan_id=work.fan_id,
+        event_id=work.event_id,
+        clips=(),
+        duration_ms=0,
+        crossfade_ms=0,
+        width=0,
+        height=0,
+    )
