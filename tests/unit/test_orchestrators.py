@@ -221,11 +221,37 @@ def test_an_unchanged_montage_is_not_rendered_again() -> None:
     assert run.names() == ["plan_montage"]
 
 
-def test_one_montage_that_cannot_be_rendered_fails_nothing_else() -> None:
-    answers = Answers(plan_montage={"montageId": "m-1", "needed": True}, render_montage=RuntimeError("disk full"))
-    run = drive(make_montage(FakeContext(MONTAGE.to_wire())), answers)
-    assert run.names() == ["plan_montage", "render_montage", "abandon_montage"]
+@pytest.mark.parametrize("broken", ["plan_montage", "render_montage", "publish_montage"])
+def test_one_montage_that_cannot_be_made_fails_nothing_else(broken: str) -> None:
+    answers: dict[str, Any] = {
+        "plan_montage": {"montageId": "m-1", "needed": True},
+        "render_montage": {"rendered": True},
+        broken: RuntimeError("disk full"),
+    }
+    run = drive(make_montage(FakeContext(MONTAGE.to_wire())), Answers(**answers))
+    assert run.names()[-2:] == [broken, "abandon_montage"]
+    assert run.asked[-1].input["montageId"] == ("" if broken == "plan_montage" else "m-1")
     assert run.error is None
+    assert run.result == {"published": False, "reason": "montage_failed"}
+
+
+def test_a_montage_that_was_overtaken_is_planned_again_a_few_times_only() -> None:
+    answers = Answers(
+        plan_montage=[{"montageId": f"m-{i}", "needed": True} for i in range(9)],
+        render_montage={"rendered": True},
+        publish_montage=[
+            {"montageId": "m", "needed": i > 0, "reason": "overtaken" if i < 1 else None} for i in range(9)
+        ],
+    )
+    run = drive(make_montage(FakeContext(MONTAGE.to_wire())), answers)
+    assert [task.input["montageId"] for task in run.asked] == ["", "m-0", "m-0", "", "m-1", "m-1"]
+    assert run.result == {"published": True, "reason": None}
+    answers = Answers(
+        plan_montage={"montageId": "m-1", "needed": True},
+        render_montage={"rendered": False, "reason": "overtaken"},
+    )
+    run = drive(make_montage(FakeContext(MONTAGE.to_wire())), answers)
+    assert run.names() == ["plan_montage", "render_montage"] * 3
 
 
 def test_montages_are_made_fifty_at_a_time() -> None:
