@@ -43,7 +43,7 @@ def recognised(pts_ms: NDArray[np.int64], faces: FaceSamples) -> NDArray[np.intp
 def people_of_faces(faces: FaceSamples) -> NDArray[np.intp]:
     """Return a number for each embedded face (n,), another one after every change: A, B, A again are 0, 1, 2."""
     weights = np.maximum(faces.quality.astype(np.float64), 1e-6)
-    runs = _runs(weights[:, None] * faces.vectors, 0, len(faces))
+    runs = _runs(weights[:, None] * faces.vectors.astype(np.float64), 0, len(faces))
     return np.repeat(np.arange(len(runs)), [stop - start for start, stop in runs])
 
 

@@ -8,9 +8,18 @@ import numpy as np
 
 from fanreel.contracts import Gap, Segment, SegmentPlanDocument, SegmentResult, Shot, SoundResult
 from fanreel.domain.faces import F32
+from fanreel.domain.tracks import longest_gap_ms
 
 ENDS_EARLY_MS = 1_000
 """Data that ends this much before its segment does is a gap; less is the last frame's own length, or rounding."""
+
+HOLE_MS = 1_000
+"""Looks farther apart than this, though the video has frames and the setting looks for them more often, are a hole
+in the data. A shorter one is a stutter: tracks end there, and nobody misses the rest."""
+
+MISSING_SHARE = 0.5
+"""A hole counts when at least this share of the frames it should hold is missing by count. Where frames lie unevenly
+by nature (a recorded screen that stands still) the average rate already says that there are fewer."""
 
 SILENCE_DB = -120.0
 
@@ -36,13 +45,13 @@ def build_timeline(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) 
     """Return the shots of everything analysed, with quality 0..1, and the gaps with their reasons.
 
     Reasons: `segment_failed` (no result), `truncated` (the data ends before the video does), `undecodable`
-    (nothing could be decoded, though later segments could).
+    (nothing could be decoded, though something later could).
     """
     by_id = {result.segment_id: result for result in results}
     media = plan.media
     # What the file declares but does not hold belongs to no segment: nobody could have looked at it.
     tail = Gap(start_ms=media.duration_ms, end_ms=media.duration_ms + media.missing_ms, reason="truncated")
-    gaps = _join_gaps([*(gap for segment in plan.segments if (gap := _gap(plan, segment, by_id))), tail])
+    gaps = _join_gaps([*_outer_gaps(plan, by_id), *_holes(plan, by_id), tail])
     cuts = sorted({cut for result in results for cut in result.cuts_ms})
     spans = _shot_spans(plan, cuts, gaps)
     return Timeline(_with_quality(spans, results), tuple(gaps))
@@ -62,6 +71,37 @@ def join_loudness(duration_ms: int, sounds: Sequence[SoundResult]) -> tuple[floa
     if not known:
         return ()
     return tuple(known.get(second, SILENCE_DB) for second in range(-(-duration_ms // 1000)))
+
+
+def _outer_gaps(plan: SegmentPlanDocument, by_id: dict[str, SegmentResult]) -> list[Gap]:
+    """Return the gaps that reach to a segment's end."""
+    return [gap for segment in plan.segments if (gap := _gap(plan, segment, by_id))]
+
+
+def _holes(plan: SegmentPlanDocument, by_id: dict[str, SegmentResult]) -> list[Gap]:
+    """Return the stretches inside segments without a frame, between the looks on either side."""
+    frame_ms = _frame_ms(plan)
+    holes: list[Gap] = []
+    for segment in plan.segments:
+        result = by_id.get(segment.segment_id)
+        if result is None or len(result.picture.pts_ms) < 2:
+            continue
+        interval_ms = round(float(np.median(np.diff(result.picture.pts_ms))))
+        longest_ms = max(HOLE_MS, longest_gap_ms(max(interval_ms, frame_ms)))
+        found = [
+            Gap(start_ms=before + interval_ms, end_ms=after, reason="undecodable")
+            for before, after in pairwise((segment.start_ms - interval_ms, *result.picture.pts_ms))
+            if after - before > longest_ms
+        ]
+        expected = (result.last_pts_ms - segment.start_ms) / frame_ms + 1
+        held = sum(gap.end_ms - gap.start_ms for gap in found) / frame_ms
+        if result.frames_corrupt > 0 or expected - result.frames_decoded >= MISSING_SHARE * held:
+            holes += [_within(gap, segment.end_ms) for gap in found if gap.start_ms < segment.end_ms]
+    return holes
+
+
+def _within(gap: Gap, end_ms: int) -> Gap:
+    return gap.model_copy(update={"end_ms": min(gap.end_ms, end_ms)})
 
 
 def _gap(plan: SegmentPlanDocument, segment: Segment, by_id: dict[str, SegmentResult]) -> Gap | None:

@@ -117,6 +117,20 @@ def test_a_video_of_one_frame_is_looked_at(tmp_path: Path, networks: Networks) -
     assert video.gaps == ()
 
 
+def test_seconds_that_are_not_in_the_data_are_a_gap(tmp_path: Path, networks: Networks) -> None:
+    """Two recordings of one clock, four seconds of which nobody recorded."""
+    whole = tmp_path / "whole.ts"
+    for offset_s in (0, 8):
+        part = tmp_path / f"{offset_s}.ts"
+        picture = ("-f", "lavfi", "-i", "testsrc=s=320x240:r=25:d=4")
+        ffmpeg(*picture, "-c:v", "libx264", "-preset", "ultrafast", "-output_ts_offset", str(offset_s), part)
+        whole.write_bytes((whole.read_bytes() if whole.exists() else b"") + part.read_bytes())
+    video, _ = cut_and_merge(whole, networks, 45_000)
+    (gap,) = video.gaps
+    assert gap.reason == "undecodable"
+    assert (gap.start_ms, gap.end_ms) == (pytest.approx(4_000, abs=200), pytest.approx(8_000, abs=200))
+
+
 def test_a_stage_that_fails_stops_the_decode_thread(
     shared_media: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

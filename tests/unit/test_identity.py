@@ -95,8 +95,8 @@ def test_no_sighting_beside_a_strangers_face_is_anybodys(names: str, every_ms: i
 
 
 def test_the_spread_gives_back_the_mean_cosine_the_calibration_was_measured_with() -> None:
-    faces = embedded("AAAAA", noise=0.2)
-    vectors = np.concatenate([faces.vectors[:4], embedded("AAAAA", noise=0.7).vectors[4:]])
+    faces = embedded("AAAA", noise=0.2)
+    vectors = np.concatenate([faces.vectors[:3], embedded("AAAA", noise=0.7).vectors[3:]])
     pooled = pool_template(vectors, faces.quality)
     assert pooled.kept.all()
     assert 1 - pooled.spread**2 / 2 == pytest.approx(float((vectors @ pooled.template).mean()), abs=1e-6)

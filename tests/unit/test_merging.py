@@ -93,9 +93,12 @@ def plan(duration_ms: int, target_ms: int) -> SegmentPlanDocument:
     )
 
 
-def look_at(segment: Segment, people: list[Person], cuts: list[int], duration_ms: int) -> SegmentResult:
+def look_at(
+    segment: Segment, people: list[Person], cuts: list[int], duration_ms: int, hole: tuple[int, int] = (0, 0)
+) -> SegmentResult:
     """What a worker with perfect eyes and the real tracker reports of one segment."""
     frames = [p for p in range(0, duration_ms, FRAME_MS) if segment.start_ms <= p < segment.decode_end_ms]
+    frames = [p for p in frames if not hole[0] <= p < hole[1]]
     looks = [p for p in frames if p % SAMPLE_MS == 0]
     tracker, tracks, before = Tracker(), list[Track](), -1
     for sample, pts in enumerate(looks):
@@ -320,6 +323,37 @@ def test_nobody_is_claimed_to_be_seen_through_a_hole_inside_a_segment() -> None:
     result = look_at(document.segments[0], [Person(1, 0, 24_000, x=100, speed=0)], [], 24_000)
     video = merge_segments(document, [without(result, 4_000, 20_000)], [], event_id="e")
     assert [(a.start_ms, a.end_ms) for a in video.appearances] == [(0, 4_000), (20_000, 24_000)]
+    assert [(g.start_ms, g.end_ms, g.reason) for g in video.gaps] == [(4_000, 20_000, "undecodable")]
+    assert [(s.start_ms, s.end_ms) for s in video.shots] == [(0, 4_000), (20_000, 24_000)]
+
+
+@pytest.mark.parametrize(("low", "high"), [(5_000, 7_600), (6_000, 8_000), (4_000, 6_000), (3_000, 15_000)])
+def test_a_hole_across_a_border_of_segments_is_one_gap(low: int, high: int) -> None:
+    document = plan(24_000, 6_000)
+    results = [look_at(s, [], [], 24_000, hole=(low, high)) for s in document.segments]
+    video = merge_segments(document, results, [], event_id="e")
+    assert [(g.start_ms, g.end_ms, g.reason) for g in video.gaps] == [(low, high, "undecodable")]
+
+
+def test_where_nothing_is_missing_by_count_a_still_screen_is_no_gap() -> None:
+    document = plan(24_000, 24_000)
+    result = without(look_at(document.segments[0], [], [], 24_000), 4_000, 8_000)
+    assert merge_segments(document, [result], [], event_id="e").gaps != ()
+    rare = document.media.model_copy(update={"frame_rate": Rational(num=result.frames_decoded, den=24)})
+    still = document.model_copy(update={"media": rare})
+    assert merge_segments(still, [result], [], event_id="e").gaps == ()
+    broken = result.model_copy(update={"frames_corrupt": 1})
+    assert [g.reason for g in merge_segments(still, [broken], [], event_id="e").gaps] == ["undecodable"]
+
+
+def test_a_video_of_one_frame_a_second_has_no_holes() -> None:
+    document = plan(24_000, 24_000)
+    slow = document.media.model_copy(update={"frame_rate": Rational(num=1, den=1)})
+    seconds = tuple(range(0, 24_000, 1_000))
+    result = look_at(document.segments[0], [], [], 24_000)
+    picture = ShotMeasure(pts_ms=seconds, sharpness=(9.0,) * 24, luma=(9.0,) * 24, motion=(0.0,) * 24)
+    result = result.model_copy(update={"picture": picture, "frames_decoded": 24, "last_pts_ms": 23_000})
+    assert merge_segments(document.model_copy(update={"media": slow}), [result], [], event_id="e").gaps == ()
 
 
 def test_a_lost_segment_is_a_gap_and_nothing_is_claimed_inside_it() -> None:
