@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.material import Material, broadcast, shared_media
+from benchmarks.material import Material, broadcast, quiet_logs, shared_media
 from fanreel.adapters.media.frames import iter_frames
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
@@ -42,6 +42,7 @@ class Truth:
 
 def main() -> None:
     """Measure and print."""
+    quiet_logs()
     console = Console(width=100)
     media = shared_media()
     if media is not None:

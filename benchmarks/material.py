@@ -1,7 +1,10 @@
 """What the benchmarks run on: the shared test media where it lies beside the checkout, else the demo broadcast."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from fanreel.demo import make_demo
 from fanreel.local.processes import project_root
@@ -32,3 +35,8 @@ def broadcast() -> Material:
         return Material("shared broadcast", folder / "broadcast.mp4", folder / "selfies", folder / "truth.json")
     demo = make_demo(project_root() / ".fanreel" / "demo", npm_package("@vladmandic/face-api"))
     return Material("demo broadcast", demo.broadcast, demo.fans, demo.truth)
+
+
+def quiet_logs() -> None:
+    """Keep the pipeline's events out of the tables."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.decode import decode_floor
-from benchmarks.material import Material, broadcast
+from benchmarks.material import Material, broadcast, quiet_logs
 from fanreel.adapters.media.source import FileSource
 from fanreel.commands.analyze import STAGES, analyze_video
 from fanreel.inference.networks import load_networks
@@ -22,6 +22,7 @@ from fanreel.settings import get_settings
 
 def main() -> None:
     """Measure and print."""
+    quiet_logs()
     material = broadcast()
     console = Console(width=100)
     rows: list[tuple[str, float]] = [("decode floor (ffmpeg to null)", decode_floor(material.video))]
