@@ -13,8 +13,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from devhost.durable.history import dumps, iso, parse_iso
-from devhost.durable.operations import FINAL, InstanceOverError, Operations, readable_history
-from devhost.durable.store import InstanceRow, Store
+from devhost.durable.operations import InstanceOverError, Operations, readable_history
+from devhost.durable.store import FINAL, InstanceRow, Store
 from devhost.errors import DurableError, InstanceConflictError, InstanceNotFoundError, InvalidTransitionError
 
 WEBHOOK_PREFIX = "/runtime/webhooks/durabletask"

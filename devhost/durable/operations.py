@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from devhost.durable.engine import Engine
 from devhost.durable.episode import unknown_function
 from devhost.durable.history import EVENT_NAMES, FAILURES, Event, EventType, iso
-from devhost.durable.store import InstanceRow
+from devhost.durable.store import FINAL, InstanceRow
 from devhost.errors import (
     DurableError,
     InstanceConflictError,
@@ -20,7 +20,6 @@ from devhost.errors import (
 
 log = logging.getLogger("devhost.durable")
 
-FINAL = ("Completed", "Failed", "Terminated", "Canceled")
 MAX_INSTANCE_ID_LENGTH = 100
 _BAD_ID = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 
