@@ -99,7 +99,7 @@ class Host:
         self.store = Store(self.options.state_dir / "durable.db")
         workers = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
         threads = int(workers) if workers.isdigit() else min(32, (os.cpu_count() or 1) + 4)
-        self.invoker = Invoker(self.config.app_dir, threads)
+        self.invoker = Invoker(self.config.app_dir, threads, self.config.durable.max_activities)
         self.accounts = StorageAccounts(os.environ)
         bindings = BindingIO(self.accounts, os.environ, encode_messages=self.config.queues.base64)
         self.runner = FunctionRunner(self.invoker, bindings, self._client_binding)

@@ -8,7 +8,6 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,12 +116,15 @@ class Invoker:
 
     Args:
         app_dir: shown to user code as ``context.function_directory``.
-        threads: size of the pool that runs synchronous functions.
+        threads: size of the pool that runs synchronous functions other than activities.
+        activity_threads: size of the pool that runs synchronous activities. They have their own, so that
+            long activities never keep an HTTP function waiting for a thread.
     """
 
-    def __init__(self, app_dir: Path, threads: int) -> None:
+    def __init__(self, app_dir: Path, threads: int, activity_threads: int) -> None:
         self._app_dir = app_dir
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
+        self._activity_pool = ThreadPoolExecutor(activity_threads, thread_name_prefix="activity")
         self.running = 0
 
     async def call(
@@ -172,16 +174,15 @@ class Invoker:
     async def _run(self, function: LoadedFunction, arguments: dict[str, Any]) -> Any:
         if function.is_async:
             return await function.call(**arguments)
-        return await self.in_thread(functools.partial(function.call, **arguments))
-
-    async def in_thread(self, work: Callable[[], Any]) -> Any:
-        """Run blocking work in the function pool, with the caller's context variables."""
-        scope = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, scope.run, work)
+        pool = self._activity_pool if function.trigger.type == "activityTrigger" else self._pool
+        scope = contextvars.copy_context()  # the caller's context variables reach the thread
+        work = functools.partial(scope.run, function.call, **arguments)
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
 
     def close(self) -> None:
         """Take no more work; calls in progress are not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._activity_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _where(error: BaseException) -> str:

@@ -250,6 +250,25 @@ def test_repeated_kills_lose_and_double_nothing_in_history(tmp_path: Path) -> No
     assert results == list(range(40)), "each activity is recorded exactly once"
 
 
+def test_long_activities_leave_http_functions_their_threads(tmp_path: Path) -> None:
+    environ = {
+        "PYTHON_THREADPOOL_THREAD_COUNT": "1",
+        "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "3",
+    }
+    with RunningHost("patterns", tmp_path, "--grace-seconds", "0.2", environ=environ) as running:
+        instance_id = running.start("slow_fan_out", {"count": 4, "seconds": 2})
+        eventually(lambda: running.status(instance_id) == "Running")
+        time.sleep(0.3)  # the activities have begun
+        asked = time.monotonic()
+        assert running.get("/api/hello").body == b"hello"
+        assert time.monotonic() - asked < 1.0
+        eventually(lambda: any(running.effects.iterdir()))
+        time.sleep(0.3)
+        assert len(list(running.effects.iterdir())) == 3, (
+            "as many at once as host.json allows, not as the other pool has threads"
+        )
+
+
 def test_a_full_disk_delays_activities_and_timers_but_strands_none(tmp_path: Path) -> None:
     with RunningHost("patterns", tmp_path) as running:
         activity = running.start("slow_fan_out", {"count": 1, "seconds": 0.7})

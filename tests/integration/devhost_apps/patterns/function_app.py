@@ -59,6 +59,11 @@ async def client_call(req: func.HttpRequest, client: df.DurableOrchestrationClie
     return func.HttpResponse(json.dumps(answer), mimetype="application/json")
 
 
+@app.route(route="hello")
+def hello(req: func.HttpRequest) -> str:
+    return "hello"
+
+
 @app.orchestration_trigger(context_name="context")
 def chaining(context: df.DurableOrchestrationContext):
     text = yield context.call_activity("append", {"text": "", "add": "a"})
