@@ -88,13 +88,13 @@ def collect_segment(services: Services, work: SegmentWork) -> SegmentOutcome:
 
 @activity
 def abandon_segment(services: Services, work: SegmentWork) -> SegmentOutcome:
-    """Give a segment up that no worker ever took."""
-    return _noted(services, work, _failed(work, "segment_not_taken"))
+    """Give a segment up that no worker ever took, or whose steps broke."""
+    return _noted(services, work, _failed(work, "segment_abandoned"))
 
 
 @activity
 def measure_sound(services: Services, work: SegmentWork) -> None:
-    """Measure a segment's loudness per second; needs no GPU and never fails a video."""
+    """Measure a segment's loudness per second; needs no GPU. A fault fails this step only (`hear_segment`)."""
     settings = services.settings
     video_id, segment_id = work.video.video_id, naming.segment_id(work.segment_index)
     blob = naming.sound_blob(video_id, segment_id)

@@ -1,7 +1,7 @@
 """A broadcast's way from upload to montages (DESIGN §2).
 
 analyze_video ─ probe ─ plan ─┬ segment_batch ─┬ analyze_segment (GPU job; event or timer)
-                              │                └ measure_sound
+                              │                └ hear_segment (measure_sound)
                               └ … then merge ─ match ─ make_montage per matched fan ─ finish
 """
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import cast
 
 import azure.durable_functions as df
-from azure.durable_functions.models.Task import TimerTask
+from azure.durable_functions.models.Task import TaskBase, TimerTask
 
 from fanreel.contracts import (
     BatchWork,
@@ -28,7 +28,7 @@ from .base import Steps, orchestrator, step
 from .montages import make_montages
 
 MAX_WAITS = 200
-"""Timeouts a job may spend queued before it is given up: about two days at 15 minutes, far beyond any backlog."""
+"""Timeouts a segment may wait in all its attempts together: two days at 15 minutes, far beyond any backlog."""
 
 
 @orchestrator
@@ -107,7 +107,12 @@ def segment_batch(context: df.DurableOrchestrationContext) -> Steps:
         )
         for work in works
     ]
-    sounds = [step(context, "measure_sound", work) for work in works]
+    sounds = [
+        context.call_sub_orchestrator(
+            "hear_segment", work.to_wire(), instance_id=f"{context.instance_id}-a{work.segment_index:05d}"
+        )
+        for work in works
+    ]
     answers = yield context.task_all(pictures + sounds)
     outcomes = [SegmentOutcome.from_wire(answer) for answer in answers[: len(works)]]
     return {"failed": sum(outcome.state == "failed" for outcome in outcomes)}
@@ -117,35 +122,66 @@ def segment_batch(context: df.DurableOrchestrationContext) -> Steps:
 def analyze_segment(context: df.DurableOrchestrationContext) -> Steps:
     """Have one segment analysed by the GPU pool; answers its outcome, `done` or `failed`.
 
-    The worker's event only wakes this up; what counts is the result blob.
+    The worker's event only wakes this up; what counts is the result blob. It fails nothing else: a segment
+    whose steps break is one that was not analysed.
     """
     work = SegmentWork.from_wire(context.get_input())
-    for attempt in range(1, work.max_attempts + 1):
-        work = work.model_copy(
-            update={
-                "attempt": attempt,
-                "instance_id": context.instance_id,
-                "event_name": f"segment-done:{work.segment_index:05d}:{attempt}",
-            }
-        )
-        outcome = yield from _attempt(context, work)
-        if outcome.state != "pending":
-            return outcome.to_wire()
-    return (yield step(context, "abandon_segment", work))
+    try:
+        outcome = yield from _attempts(context, work)
+    except Exception:
+        outcome = None
+    if outcome is None:
+        return (yield step(context, "abandon_segment", work))
+    return outcome.to_wire()
 
 
-def _attempt(context: df.DurableOrchestrationContext, work: SegmentWork) -> Steps:
-    """Queue one attempt and wait for it, again and again while it only waits for a free worker."""
-    yield step(context, "dispatch_segment", work)
-    event = context.wait_for_external_event(work.event_name)
-    outcome = SegmentOutcome(segment_index=work.segment_index, state="pending", attempt=work.attempt)
+@orchestrator
+def hear_segment(context: df.DurableOrchestrationContext) -> Steps:
+    """Measure one segment's sound; answers whether it could. One that breaks leaves the segment without sound.
+
+    An orchestration of its own, because a failed task among a batch's would fail the batch.
+    """
+    work = SegmentWork.from_wire(context.get_input())
+    try:
+        yield step(context, "measure_sound", work)
+    except Exception:
+        return {"heard": False}
+    return {"heard": True}
+
+
+def _attempts(context: df.DurableOrchestrationContext, work: SegmentWork) -> Steps:
+    """Queue attempt after attempt and wait; returns the outcome, None when nobody ever took the segment.
+
+    An attempt that only waits for a free worker is waited for again instead of queued again.
+    """
+    event: TaskBase | None = None
+    attempt = 0
     for _ in range(MAX_WAITS):
+        if event is None:
+            attempt += 1
+            work = _numbered(context, work, attempt)
+            yield step(context, "dispatch_segment", work)
+            event = context.wait_for_external_event(work.event_name)
         deadline = context.current_utc_datetime + timedelta(seconds=work.timeout_s)
         timer = cast(TimerTask, context.create_timer(deadline))
         winner = yield context.task_any([event, timer])
         if winner is event:
             timer.cancel()  # an open timer would keep this instance running until it fires
         outcome = SegmentOutcome.from_wire((yield step(context, "collect_segment", work)))
-        if outcome.state != "pending" or outcome.reason is None or winner is event:
+        if outcome.state != "pending":
             return outcome
-    return outcome
+        if winner is event or outcome.reason is None:
+            if attempt == work.max_attempts:
+                return None
+            event = None
+    return None
+
+
+def _numbered(context: df.DurableOrchestrationContext, work: SegmentWork, attempt: int) -> SegmentWork:
+    return work.model_copy(
+        update={
+            "attempt": attempt,
+            "instance_id": context.instance_id,
+            "event_name": f"segment-done:{work.segment_index:05d}:{attempt}",
+        }
+    )

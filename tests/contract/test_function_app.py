@@ -50,7 +50,7 @@ def triggers(functions: dict[str, list[dict[str, Any]]], kind: str) -> dict[str,
 
 def test_every_workflow_and_step_is_registered(functions: dict[str, list[dict[str, Any]]]) -> None:
     assert set(triggers(functions, "orchestrationTrigger")) == {
-        "analyze_video", "segment_batch", "analyze_segment", "make_montage", "enroll_fan",
+        "analyze_video", "segment_batch", "analyze_segment", "hear_segment", "make_montage", "enroll_fan",
     }  # fmt: skip
     assert set(triggers(functions, "activityTrigger")) == {
         "probe_video", "plan_segments", "dispatch_segment", "collect_segment", "abandon_segment", "measure_sound",

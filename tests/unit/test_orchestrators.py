@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fanreel.contracts import BatchWork, MontageWork, SegmentWork, SelfieWork, VideoWork
-from orchestrators.analysis import MAX_WAITS, analyze_segment, analyze_video, segment_batch
+from orchestrators.analysis import MAX_WAITS, analyze_segment, analyze_video, hear_segment, segment_batch
 from orchestrators.enrolment import enroll_fan
 from orchestrators.montages import make_montage, make_montages
 
@@ -97,10 +97,41 @@ def test_a_job_that_waits_for_a_worker_is_not_queued_again() -> None:
 
 def test_attempts_and_waits_are_bounded() -> None:
     run, _ = run_segment(["timer"] * 10_000, [outcome("pending", "waiting")] * 10_000)
-    assert run.names().count("dispatch_segment") == 3
-    assert run.names().count("any") == 3 * MAX_WAITS
+    assert run.names().count("dispatch_segment") == 1
+    assert run.names().count("any") == MAX_WAITS
     assert run.names()[-1] == "abandon_segment"
     assert run.result["state"] == "failed"
+    run, _ = run_segment(["timer"] * 10_000, [outcome("pending")] * 10_000)
+    assert run.names().count("dispatch_segment") == 3
+    assert run.names()[-1] == "abandon_segment"
+
+
+def test_waits_are_counted_over_all_attempts() -> None:
+    first = [outcome("pending", "waiting")] * 50 + [outcome("pending")]
+    run, _ = run_segment(["timer"] * 10_000, first + [outcome("pending", "waiting")] * 10_000)
+    assert run.names().count("dispatch_segment") == 2
+    assert run.names().count("any") == MAX_WAITS
+
+
+@pytest.mark.parametrize("broken", ["dispatch_segment", "collect_segment"])
+def test_a_segment_whose_steps_break_has_failed_and_fails_nothing_else(broken: str) -> None:
+    def answer(task: FakeTask) -> Any:
+        if task.kind == "any":
+            return task.children[0]
+        return {broken: RuntimeError("storage is gone"), "abandon_segment": outcome("failed", "x")}.get(task.name)
+
+    run = drive(analyze_segment(FakeContext(SEGMENT.to_wire())), answer)
+    assert run.error is None
+    assert run.names()[-1] == "abandon_segment"
+    assert run.result["state"] == "failed"
+
+
+@pytest.mark.parametrize(("answer", "heard"), [(None, True), (RuntimeError("storage is gone"), False)])
+def test_a_sound_that_cannot_be_measured_fails_nothing(answer: Any, heard: bool) -> None:
+    run = drive(hear_segment(FakeContext(SEGMENT.to_wire())), Answers(measure_sound=answer))
+    assert run.error is None
+    assert run.asked[0].attempts == 4
+    assert run.result == {"heard": heard}
 
 
 def test_a_segment_that_cannot_have_a_result_is_not_tried_again() -> None:
@@ -120,10 +151,11 @@ def test_a_batch_does_picture_and_sound_side_by_side() -> None:
     states = iter(["done", "failed", "done"])
     run = drive(segment_batch(context), Answers(analyze_segment=lambda _: outcome(next(states))))
     (everything,) = run.asked
-    assert [task.name for task in everything.children] == ["analyze_segment"] * 3 + ["measure_sound"] * 3
+    assert [task.name for task in everything.children] == ["analyze_segment"] * 3 + ["hear_segment"] * 3
     assert [task.instance_id for task in everything.children[:3]] == [
         f"video-1-b50-s000{index}" for index in (50, 51, 52)
     ]
+    assert len({task.instance_id for task in everything.children}) == 6
     assert run.result == {"failed": 1}
 
 
