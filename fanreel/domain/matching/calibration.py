@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from fanreel.contracts import Message, ModelContract, Wire
 from fanreel.errors import ContractBroken
@@ -87,10 +87,6 @@ class Calibration:
     def deviation(self, distance: Array, cohesion: Array) -> Array:
         """Return the distance from the strangers' mean in their standard deviations; near is negative."""
         return (distance - self._mean(cohesion)) / np.interp(cohesion, self.cohesion, self.impostor_std)
-
-    def false_match_rate(self, distance: Array, cohesion: Array) -> F64:
-        """Return the share of strangers' pairs at or below the distance, 0..1."""
-        return np.asarray(ndtr(self.deviation(distance, cohesion)), np.float64)
 
     def distance_at(self, fmr: float, cohesion: Array) -> F64:
         """Return the distance that strangers' pairs pass with the given rate; never below zero."""

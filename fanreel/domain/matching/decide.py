@@ -1,6 +1,6 @@
 """Who is who: the decision over all fans and all appearances of a search (open set: mostly nobody)."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +23,12 @@ def decide_matches(
     appearances: Sequence[AppearanceDocument],
     policy: MatchPolicy,
     *,
-    only_fans: Collection[str] | None = None,
     calibration: Calibration | None = None,
 ) -> list[MatchDocument]:
     """Decide which fan, if any, each appearance shows; `match` and `review` are returned, ordered by id.
 
     Every video is a search of its own, among the fans of its event: give **all** of that event's fans, also when
-    the answer is wanted for one (`only_fans`): who else it could be, and how many were compared, is part of the
+    the answer is wanted for one: who else it could be, and how many were compared, is part of the
     decision. Fans without template or consent and appearances without template are passed over. The order of the
     arguments does not matter; a further fan never creates a match for another.
 
@@ -47,7 +46,7 @@ def decide_matches(
     decided: list[MatchDocument] = []
     for (event, _), seen in everyone.by_search().items():
         search = _Search(gallery.of_event(event), seen, policy, measured)
-        decided.extend(match for match in search.run() if only_fans is None or match.fan_id in only_fans)
+        decided.extend(search.run())
     return sorted(decided, key=lambda match: match.id)
 
 
