@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import AppearanceDocument
+from fanreel.domain.boxes import iou
 
 
 class CoVisible:
@@ -36,7 +37,7 @@ class CoVisible:
         common = self._pts[one][(self._pts[one] >= self._first[other]) & (self._pts[one] <= self._last[other])]
         if not len(common):
             common = np.array([max(self._first[one], self._first[other])])
-        overlap = _iou(self._boxes_at(one, common), self._boxes_at(other, common))
+        overlap = iou(self._boxes_at(one, common), self._boxes_at(other, common))
         return bool((overlap < self._same_place_iou).any())
 
     def _boxes_at(self, row: int, times_ms: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -46,11 +47,3 @@ class CoVisible:
         before = np.maximum(after - 1, 0)
         nearer = np.abs(pts[before] - times_ms) <= np.abs(pts[after] - times_ms)
         return self._boxes[row][np.where(nearer, before, after)]
-
-
-def _iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the overlap of paired boxes, (n,), 0..1."""
-    size = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    shared = np.prod(np.maximum(size, 0.0), axis=1)
-    area = np.prod(a[:, 2:] - a[:, :2], axis=1) + np.prod(b[:, 2:] - b[:, :2], axis=1) - shared
-    return shared / np.maximum(area, 1e-9)

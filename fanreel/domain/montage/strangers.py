@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from fanreel.contracts import AppearanceDocument
-from fanreel.domain.tracks import associate, iou
+from fanreel.domain.boxes import iou
+from fanreel.domain.tracks import associate
 
 Box = tuple[int, int, int, int]
 
