@@ -18,8 +18,8 @@ HOLE_MS = 1_000
 in the data. A shorter one is a stutter: tracks end there, and nobody misses the rest."""
 
 MISSING_SHARE = 0.5
-"""A hole counts when at least this share of the frames it should hold is missing by count. Where frames lie unevenly
-by nature (a recorded screen that stands still) the average rate already says that there are fewer."""
+"""A hole counts when at least this share of the frames it should hold is missing by count. Where frames lie
+unevenly by nature (a recorded screen that stands still) the average rate already says that there are fewer."""
 
 SILENCE_DB = -120.0
 

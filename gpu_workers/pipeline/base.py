@@ -17,8 +17,13 @@ class PipelineFrame(Protocol):
         """Milliseconds from the video's first presented frame."""
         ...
 
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height as coded; pictures have one size all the same."""
+        ...
+
     def bgr(self) -> Bgr:
-        """Return the picture at displayed size."""
+        """Return the picture at the video's displayed size."""
         ...
 
     def small(self, width: int) -> Bgr:

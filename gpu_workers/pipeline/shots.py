@@ -43,6 +43,9 @@ class ShotSettings:
 TILES = 32
 """The picture is cut into TILES × TILES tiles to see which part of it is live."""
 
+NEW_SIZE_STRENGTH = 256.0
+"""More than any two pictures can differ: a cut found beside a change of size is that change."""
+
 
 class _LiveDetector(AdaptiveDetector):
     """The library's detector, measured over the live part of the picture, and remembering no earlier cut.
@@ -92,12 +95,16 @@ class ShotStage(FrameStage):
         self._settings = settings or ShotSettings()
         self._detector = _LiveDetector(self._settings)
         self._cuts: list[Cut] = []
+        self._coded_size: tuple[int, int] | None = None
 
     def process_frame(self, frame: PipelineFrame) -> None:
-        """Compare the frame with the one before."""
+        """Compare the frame with the one before; one coded in another size begins a shot, whatever it shows."""
+        if self._coded_size not in (None, frame.coded_size):
+            self._cuts.append(Cut(frame.pts_ms, NEW_SIZE_STRENGTH))
+        self._coded_size = frame.coded_size
         self._cuts += self._detector.cuts(frame.pts_ms, frame.small(self._settings.width_px))
 
     def cuts_ms(self, owned_from_ms: int, owned_to_ms: int) -> tuple[int, ...]:
         """Return the cuts with owned_from_ms <= pts_ms < owned_to_ms, ascending; call after the last frame."""
         kept = strongest_cuts(self._cuts, self._settings.min_gap_ms)
-        return tuple(cut.pts_ms for cut in kept if owned_from_ms <= cut.pts_ms < owned_to_ms)
+        return tuple(sorted({cut.pts_ms for cut in kept if owned_from_ms <= cut.pts_ms < owned_to_ms}))

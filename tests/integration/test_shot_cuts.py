@@ -8,7 +8,10 @@ from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
 from fanreel.domain.media import plan_segments
 from fanreel.domain.shots import score_cuts
+from gpu_workers.pipeline.picture import PictureStage
 from gpu_workers.pipeline.shots import ShotStage
+
+from .made_media import ffmpeg
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +45,26 @@ def test_the_broadcast_s_cuts_are_found_the_same_whole_and_in_segments(shared_me
     _, _, f1 = score_cuts(whole, [1000 * cut for cut in truth], 80)
     assert f1 >= 0.93
     assert cuts_by_segment(path, 45_000) == whole
+
+
+@pytest.mark.parametrize("target_ms", [45_000, 5_000])
+def test_a_stream_that_changes_its_picture_size_goes_on_in_the_first_one_and_the_change_is_a_cut(
+    tmp_path: Path, target_ms: int
+) -> None:
+    path = tmp_path / "two_sizes.ts"
+    for offset_s, size in ((0, "320x240"), (6, "256x144")):
+        part = tmp_path / f"{size}.ts"
+        picture = ("-f", "lavfi", "-i", f"testsrc=s={size}:r=25:d=6")
+        ffmpeg(*picture, "-c:v", "libx264", "-preset", "ultrafast", "-output_ts_offset", str(offset_s), part)
+        path.write_bytes((path.read_bytes() if path.exists() else b"") + part.read_bytes())
+    assert cuts_by_segment(path, target_ms) == (6_000,)
+    source = FileSource(path)
+    media = probe(source)
+    look = PictureStage()
+    for frame in iter_frames(source, media, 5_000, 7_000):
+        look.process_frame(frame)
+        assert frame.bgr().shape == (240, 320, 3)
+    assert len(look.measures().pts_ms) == 50
 
 
 LABELLED = {

@@ -63,6 +63,10 @@ class DrawnFrame:
         self.pts_ms = pts_ms
         self._picture = picture
 
+    @property
+    def coded_size(self) -> tuple[int, int]:
+        return self._picture.shape[1], self._picture.shape[0]
+
     def bgr(self) -> Bgr:
         return self._picture
 

@@ -48,12 +48,17 @@ class Frame:
         self._small: Bgr | None = None
 
     @property
+    def coded_size(self) -> tuple[int, int]:
+        """Width and height as coded; another one than the frame's before is a change of programme."""
+        return self._source.width, self._source.height
+
+    @property
     def is_corrupt(self) -> bool:
         """Whether the decoder flagged the picture as damaged."""
         return self._source.is_corrupt
 
     def bgr(self) -> Bgr:
-        """Return the picture at displayed size; the same array every time, not to be written to."""
+        """Return the picture at the video's displayed size; the same array every time, not to be written to."""
         if self._bgr is None:
             self._bgr = self._converter.full(self._source)
         return self._bgr
@@ -111,7 +116,7 @@ def _pass(
 
 
 def _in_range(pictures: Iterator[VideoFrame], media: MediaInfo, start_ms: int, end_ms: int) -> Iterator[Frame]:
-    converter = Converter(square_aspect(media.sample_aspect.fraction()))
+    converter = Converter(square_aspect(media.sample_aspect.fraction()), (media.width, media.height))
     last_pts: int | None = None
     for picture in pictures:
         pts = stamp(picture)

@@ -86,11 +86,14 @@ def square_aspect(aspect: Fraction | None) -> Fraction:
 class Converter:
     """Turns the frames of one stream into displayed BGR pictures; scaling contexts are kept between frames.
 
-    Safe to use from several threads, one conversion at a time.
+    With `size` (width, height) every picture gets it, as ffmpeg's filters do when a stream changes its picture
+    size on the way: boxes of all frames are in one measure. Safe to use from several threads, one conversion at
+    a time.
     """
 
-    def __init__(self, aspect: Fraction) -> None:
+    def __init__(self, aspect: Fraction, size: tuple[int, int] | None = None) -> None:
         self._aspect = aspect
+        self._size = size
         self._orientation = UPRIGHT
         self._rotation: int | None = None
         self._full = VideoReformatter()
@@ -99,6 +102,8 @@ class Converter:
 
     def displayed_size(self, frame: VideoFrame) -> tuple[int, int]:
         """Return (width, height) of the displayed picture."""
+        if self._size is not None:
+            return self._size
         width, height = max(1, round(frame.width * self._aspect)), frame.height
         return (height, width) if self._oriented(frame).transposed else (width, height)
 
