@@ -73,7 +73,7 @@ def first_frame_s(media: MediaInfo, placed: PlacedClip, timeline: Timeline) -> F
 
 
 def exact(value_s: Fraction) -> str:
-    """Write seconds as ffmpeg reads them, to the nanosecond: between frames and samples milliseconds are coarse."""
+    """Write seconds as ffmpeg reads them, to the nanosecond: milliseconds are coarse for samples."""
     return f"{float(value_s):.9f}"
 
 
