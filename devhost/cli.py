@@ -20,8 +20,9 @@ from devhost.config import (
     load_local_host,
 )
 from devhost.errors import HostError
-from devhost.host import Host, HostOptions
+from devhost.host import Host
 from devhost.loader import LoadedFunction, load_app
+from devhost.options import HostOptions
 
 log = logging.getLogger("devhost.host")
 
