@@ -128,6 +128,7 @@ class Engine:
     def announce_end(self, instance_id: str) -> None:
         """Tell those who wait that the instance has ended."""
         self.forget(instance_id)
+        self._timers.disarm_all(instance_id)
         for future in self._finished.pop(instance_id, []):
             if not future.done():
                 future.set_result(None)

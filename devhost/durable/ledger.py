@@ -153,6 +153,7 @@ class Ledger:
             events.append(_completed_event("Terminated", reason, stamp, len(live.events)))
             events.append(stamped({"EventType": EventType.ORCHESTRATOR_COMPLETED}, stamp))
             self._store.take_inbox([seq for seq, _ in self._store.inbox(row.id)])
+            self._store.clear_timers(row.id)
             self._store.append_history(row.id, len(live.events), events)
             row.updated = stamp
             self._end(row, "Terminated", reason)

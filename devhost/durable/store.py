@@ -233,7 +233,7 @@ class Store:
     def clear_history(self, instance_id: str) -> None:
         """Drop the history and timers of an execution that is over."""
         self._db.execute("DELETE FROM history WHERE instance_id = ?", (instance_id,))
-        self._db.execute("DELETE FROM timers WHERE instance_id = ?", (instance_id,))
+        self.clear_timers(instance_id)
 
     # --- inbox ------------------------------------------------------------------------------------------------
     def post(self, instance_id: str, event: Event) -> None:
@@ -284,6 +284,10 @@ class Store:
             (instance_id, execution_id, task_id),
         )
         return cursor.rowcount == 1
+
+    def clear_timers(self, instance_id: str) -> None:
+        """Forget every timer of an instance that is over."""
+        self._db.execute("DELETE FROM timers WHERE instance_id = ?", (instance_id,))
 
     def timers(self) -> list[TimerRow]:
         """Every timer still to fire."""

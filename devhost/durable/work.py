@@ -135,6 +135,11 @@ class TimerService:
         if handle is not None:
             handle.cancel()
 
+    def disarm_all(self, instance_id: str) -> None:
+        """Forget the timers of an instance that has ended; their rows are the caller's to remove."""
+        for key in [key for key in self._handles if key[0] == instance_id]:
+            self._handles.pop(key).cancel()
+
     def stop(self) -> None:
         """Fire nothing more."""
         for handle in self._handles.values():
