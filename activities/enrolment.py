@@ -13,6 +13,7 @@ from .networks import networks
 SELFIE_LIMIT_BYTES = 30_000_000
 """Phones make pictures of up to about 15 MB; a larger one is refused before it is in memory."""
 
+SEARCH_FAILED = "search_failed"
 FAULT_HINT = "Something went wrong on our side; please add the picture again."
 
 
@@ -23,22 +24,26 @@ def embed_selfie(services: Services, work: SelfieWork) -> SelfieOutcome:
     if fan is None or fan.status == "erased":
         return SelfieOutcome(accepted=False, reason="fan_erased")
     model_contract = networks().model_contract
-    services.documents.update(FanDocument, fan.id, fan.fan_id, _started)
-    record = _measured(services, work) if _consents(fan) else _refused(work, "consent_missing", NO_CONSENT_HINT)
+    record = next((one for one in fan.selfies if _is_of(one, work)), None)
     if record is None:
+        services.documents.update(FanDocument, fan.id, fan.fan_id, _started)
+        no_consent = _refused(work, "consent_missing", NO_CONSENT_HINT)
+        record = _measured(services, work) if _consents(fan) else no_consent
+        if record is None:
+            return SelfieOutcome(accepted=False, reason="superseded")
+
+        def taken_in(document: FanDocument) -> FanDocument | None:
+            # Erased, consent withdrawn or the picture replaced while this one was being measured.
+            if document.status == "erased" or _is_replaced(services, work):
+                return None
+            return with_selfie(document, record if _consents(document) else no_consent, model_contract)
+
+        fan = services.documents.update(FanDocument, fan.id, fan.fan_id, taken_in)
+        if fan is None or fan.status == "erased":
+            return SelfieOutcome(accepted=False, reason="fan_erased")
+    kept = next((one for one in fan.selfies if _is_of(one, work)), None)
+    if kept is None:
         return SelfieOutcome(accepted=False, reason="superseded")
-
-    def taken_in(document: FanDocument) -> FanDocument | None:
-        # Erased, or consent withdrawn, while the picture was being measured.
-        if document.status == "erased":
-            return None
-        kept = record if _consents(document) else _refused(work, "consent_missing", NO_CONSENT_HINT)
-        return with_selfie(document, kept, model_contract)
-
-    fan = services.documents.update(FanDocument, fan.id, fan.fan_id, taken_in)
-    if fan is None or fan.status == "erased":
-        return SelfieOutcome(accepted=False, reason="fan_erased")
-    kept = next((one for one in fan.selfies if _is_of(one, work)), record)
     log.info("selfie.measured", status=kept.status, reason=kept.reason)
     accepted = kept.status == "accepted"
     return SelfieOutcome(
@@ -50,9 +55,12 @@ def embed_selfie(services: Services, work: SelfieWork) -> SelfieOutcome:
 def abandon_selfie(services: Services, work: SelfieWork) -> None:
     """Record that a selfie could not be processed, after the last retry, so that the fan knows."""
     record = _refused(work, "selfie_not_processed", FAULT_HINT)
+    is_known = False
 
     def noted(document: FanDocument) -> FanDocument | None:
-        if document.status == "erased" or any(_is_of(one, work) for one in document.selfies):
+        nonlocal is_known
+        is_known = any(_is_of(one, work) for one in document.selfies)
+        if document.status == "erased" or is_known:
             return None
         status = "ready" if document.template is not None else "rejected"
         return document.model_copy(
@@ -64,15 +72,24 @@ def abandon_selfie(services: Services, work: SelfieWork) -> None:
         )
 
     services.documents.update(FanDocument, work.fan_id, work.fan_id, noted)
-    finish_enrolment(services, work)
+    # A picture that had been taken in before is still good; what could not be done is to search with it.
+    _finish(services, work, SEARCH_FAILED if is_known else None)
 
 
 @activity
 def finish_enrolment(services: Services, work: SelfieWork) -> None:
-    """Count this selfie's search as finished.
+    """Count this selfie's search as finished."""
+    _finish(services, work, None)
 
-    Counted by one empty blob per selfie, so that doing it twice counts once.
-    """
+
+@activity
+def abandon_search(services: Services, work: SelfieWork) -> None:
+    """Count this selfie's search as finished, after the last retry, and say that it failed."""
+    _finish(services, work, SEARCH_FAILED)
+
+
+def _finish(services: Services, work: SelfieWork, failure: str | None) -> None:
+    """Count a search by one empty blob per selfie, so that doing it twice counts once."""
     container = services.settings.container_results
     services.blobs.put_marker(container, naming.searched_blob(work.fan_id, work.blob_name, work.blob_etag))
     searched = set(services.blobs.list_names(container, naming.searched_prefix(work.fan_id)))
@@ -85,7 +102,13 @@ def finish_enrolment(services: Services, work: SelfieWork) -> None:
             for one in document.selfies
         )
         # Others finish at the same time and may have seen more markers than this one.
-        return document.model_copy(update={"searched_selfies": max(finished, document.searched_selfies)})
+        return document.model_copy(
+            update={
+                "searched_selfies": max(finished, document.searched_selfies),
+                "searched_round": max(work.search_round, document.searched_round),
+                "search_reason": failure or document.search_reason,
+            }
+        )
 
     fan = services.documents.update(FanDocument, work.fan_id, work.fan_id, counted)
     if fan is None or fan.status == "erased":
@@ -111,6 +134,11 @@ def _measured(services: Services, work: SelfieWork) -> SelfieRecord | None:
 
 def _started(document: FanDocument) -> FanDocument | None:
     return None if document.status == "erased" else with_enrolment_started(document)
+
+
+def _is_replaced(services: Services, work: SelfieWork) -> bool:
+    etag = services.blobs.etag(services.settings.container_selfies, work.blob_name)
+    return etag is not None and etag != work.blob_etag.strip('"')
 
 
 def _consents(fan: FanDocument) -> bool:

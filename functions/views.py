@@ -29,6 +29,7 @@ def fan_view(fan: FanDocument) -> dict[str, Any]:
     selfies = [
         {
             "file": one.blob_name.partition("/")[2],
+            "etag": one.blob_etag.strip('"'),
             "status": one.status,
             "reason": one.reason,
             "hint": one.hint,
@@ -42,7 +43,10 @@ def fan_view(fan: FanDocument) -> dict[str, Any]:
         "eventIds": list(fan.event_ids),
         "consent": bool(fan.consent and fan.consent.given),
         "selfies": selfies,
-        "searching": fan.status == "enrolling" or fan.searched_selfies < len(fan.selfies),
+        "searching": fan.status == "enrolling"
+        or fan.searched_selfies < len(fan.selfies)
+        or fan.searched_round < fan.search_round,
+        "searchReason": fan.search_reason,
     }
 
 

@@ -26,7 +26,8 @@ def enroll_fan(context: df.DurableOrchestrationContext) -> Steps:
             affected = FanPageOutcome.from_wire((yield step(context, "search_fan", search)))
             yield from make_montages(context, affected.fan_ids, event_id, f"e{index}")
     except Exception:
-        yield step(context, "finish_enrolment", work)
+        # Finished as well, so that nobody waits, but not as if everything had been looked at.
+        yield step(context, "abandon_search", work)
         raise
     yield step(context, "finish_enrolment", work)
     context.set_custom_status({"stage": "finished"})

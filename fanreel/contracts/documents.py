@@ -173,6 +173,12 @@ class FanDocument(Document):
     model_contract: ModelContract | None = None
     searched_selfies: int = 0
     """How many of the selfies' searches have finished; equals len(selfies) when nothing is under way."""
+    search_round: int = 0
+    """Counts searches that no new selfie set off: for added events, or because the last one failed."""
+    searched_round: int = 0
+    """The last of these that has finished."""
+    search_reason: str | None = None
+    """`search_failed` while what was found may be incomplete; registering again starts another search."""
 
 
 class Evidence(Wire):

@@ -151,6 +151,8 @@ class SelfieWork(Message):
     fan_id: str
     blob_name: str
     blob_etag: str
+    search_round: int = 0
+    """Which of the fan's searches without a new selfie this is; 0 when the selfie is new."""
 
 
 class SelfieOutcome(Wire):

@@ -43,7 +43,7 @@ def failure_blob(video: str, segment: str, attempt: int) -> str:
 
 
 def lease_blob(video: str, segment: str, attempt: int) -> str:
-    """Empty blob a worker writes when it starts on a job: tells a job in work from one still waiting."""
+    """Empty blob a worker keeps touching while it is at a job: tells a job in work from one still waiting."""
     return f"{result_blob(video, segment, attempt)}.leased"
 
 
@@ -54,7 +54,12 @@ def sound_blob(video: str, segment: str) -> str:
 
 def fan_page_blob(video: str, page: int) -> str:
     """Blob of one page of matched fan ids."""
-    return f"{video}/matched-fans.{page}"
+    return f"{fan_pages_prefix(video)}{page}"
+
+
+def fan_pages_prefix(video: str) -> str:
+    """What the names of a video's pages of matched fan ids start with."""
+    return f"{video}/matched-fans."
 
 
 def appearance_id(video: str, index: int) -> str:

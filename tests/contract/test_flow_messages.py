@@ -116,7 +116,12 @@ def test_the_fan_view_says_whether_a_search_is_under_way() -> None:
     fan = a_fan()
     assert fan_view(fan)["searching"] is True
     assert fan_view(fan.model_copy(update={"searched_selfies": 1}))["searching"] is False
-    assert fan_view(fan)["selfies"] == [{"file": "1.jpg", "status": "accepted", "reason": None, "hint": None}]
+    due = fan.model_copy(update={"searched_selfies": 1, "search_round": 2, "searched_round": 1})
+    assert fan_view(due)["searching"] is True, "an added event is searched for"
+    assert fan_view(due.model_copy(update={"searched_round": 2}))["searching"] is False
+    assert fan_view(fan)["selfies"] == [
+        {"file": "1.jpg", "etag": "0x1", "status": "accepted", "reason": None, "hint": None}
+    ]
 
 
 def test_the_video_view_has_progress_and_no_storage_paths() -> None:

@@ -317,7 +317,7 @@ def test_a_fan_never_waits_for_a_selfie_that_broke_something() -> None:
     assert run.names() == ["embed_selfie", "abandon_selfie"]
     answers = Answers(embed_selfie={"accepted": True, "eventIds": ["final"]}, search_fan=RuntimeError("gone"))
     run = drive(enroll_fan(FakeContext(SELFIE.to_wire())), answers)
-    assert run.names() == ["embed_selfie", "search_fan", "finish_enrolment"]
+    assert run.names() == ["embed_selfie", "search_fan", "abandon_search"]
     assert run.error is not None
 
 
