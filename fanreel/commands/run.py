@@ -139,7 +139,7 @@ def _do(inputs: Inputs, info: StackInfo, check: Callable[[], None], out: Path, s
     (out / "report.json").write_text(json.dumps(report.to_wire(), indent=1, ensure_ascii=False) + "\n", "utf-8")
     (out / "report.html").write_text(render_page(report, results, inputs.event), "utf-8")
     _tell(report, out)
-    return _failures(inputs, results, failed_montages)
+    return failures(inputs, results, failed_montages)
 
 
 def _speeds(results: RunDocuments, uploaded: set[str], clock: VideoClock, work_seconds: float) -> dict[str, float]:
@@ -174,7 +174,8 @@ def _tell(report: Report, out: Path) -> None:
     out_console.print(total + (f", {speed:.2f}× real time" if speed else "") + f"; report: {out / 'report.html'}")
 
 
-def _failures(inputs: Inputs, results: RunDocuments, failed_montages: dict[str, str]) -> list[str]:
+def failures(inputs: Inputs, results: RunDocuments, failed_montages: dict[str, str]) -> list[str]:
+    """Return one line per thing that was asked for and is not done; `failed_montages`: reason by fan id."""
     lines: list[str] = []
     for video in results.videos:
         if video.status != "ready":
@@ -186,6 +187,8 @@ def _failures(inputs: Inputs, results: RunDocuments, failed_montages: dict[str, 
         if document is None:
             lines.append(f"{fan.fan_id}: the fan is not in the database")
             continue
+        if document.search_reason is not None:
+            lines.append(f"{fan.fan_id}: not looked for everywhere ({document.search_reason}); run again")
         for selfie in document.selfies:
             if selfie.status == "rejected":
                 hint = f" – {selfie.hint}" if selfie.hint else ""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,9 @@ class State:
     videos: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     fans: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     rendering: frozenset[str] = frozenset()
-    """Fans with a montage that is still being rendered."""
+    """Fans with a montage of this event that is still being rendered."""
+    pictures: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """Etag in storage by fan id and file: an answer about an earlier picture of that name is none."""
 
     def video_done(self, video_id: str) -> bool:
         """Whether nothing more will happen to a video."""
@@ -49,8 +51,9 @@ class State:
     def fan_done(self, fan: FanInput) -> bool:
         """Whether all selfies of a fan are judged and everything found by them is published."""
         known = self.fans.get(fan.fan_id, {})
-        judged = {str(each["file"]) for each in known.get("selfies", ())}
-        enrolled = judged >= {name for name, _ in fan.selfies} and not known.get("searching", True)
+        judged = {(str(each["file"]), str(each["etag"])) for each in known.get("selfies", ())}
+        given = {(name, self.pictures.get((fan.fan_id, name), "")) for name, _ in fan.selfies}
+        enrolled = judged >= given and not known.get("searching", True)
         return enrolled and fan.fan_id not in self.rendering
 
 
@@ -65,6 +68,7 @@ class Job:
         self.uploaded: set[str] = set()
         """Ids of the videos that this run brought in."""
         self._seen = State()
+        self._pictures: dict[tuple[str, str], str] = {}
         self._next_fan = 0
         self._retried: dict[str, float] = {}
         """Videos that had failed before and were uploaded again, and when: their old state means nothing yet."""
@@ -81,6 +85,9 @@ class Job:
                 blob = f"{fan.fan_id}/{name}"
                 if not self._same_blob(settings.container_selfies, blob, path):
                     self._services.blobs.upload_file(settings.container_selfies, blob, path)
+                self._pictures[fan.fan_id, name] = (
+                    self._services.blobs.etag(settings.container_selfies, blob) or ""
+                )
         tell(f"{len(self.inputs.fans)} fans, {sum(len(fan.selfies) for fan in self.inputs.fans)} selfies uploaded")
         for video in self.inputs.videos:
             known = self._api.video(video.video_id)
@@ -158,11 +165,12 @@ class Job:
         )
 
     def failed_montages(self) -> dict[str, str]:
-        """Fans whose montage could not be made, with the reason."""
+        """Fans whose montage could not be made, or not brought up to date, with the reason."""
         found: dict[str, str] = {}
         for fan in self.inputs.fans:
             for montage in self._api.montages(fan.fan_id):
-                if montage["status"] == "failed" and montage["eventId"] == self.inputs.event:
+                is_bad = montage["status"] == "failed" or montage.get("reason") is not None
+                if is_bad and montage["eventId"] == self.inputs.event:
                     found[fan.fan_id] = str(montage.get("reason") or "unknown")
         return found
 
@@ -177,18 +185,21 @@ class Job:
         for fan in [*waiting[first:], *waiting[:first]][:FANS_PER_POLL]:
             fans |= _known(fan.fan_id, self._api.fan(fan.fan_id))
         self._next_fan = first + FANS_PER_POLL
-        state = State(videos, fans)
+        state = self._seen = State(videos, fans, pictures=self._pictures)
         if self._done(state):
             # Asked last, when it is the only thing that may be left: one request per fan.
-            state = State(videos, fans, self._rendering())
-        self._seen = State(videos, fans)
+            state = replace(state, rendering=self.rendering())
         return state
 
-    def _rendering(self) -> frozenset[str]:
+    def rendering(self) -> frozenset[str]:
+        """Fans with a montage of this event that is still being rendered."""
         return frozenset(
             fan.fan_id
             for fan in self.inputs.fans
-            if any(montage["status"] == "rendering" for montage in self._api.montages(fan.fan_id))
+            if any(
+                montage["status"] == "rendering" and montage["eventId"] == self.inputs.event
+                for montage in self._api.montages(fan.fan_id)
+            )
         )
 
     def _video(self, video_id: str) -> dict[str, Any] | None:
