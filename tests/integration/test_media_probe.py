@@ -162,6 +162,37 @@ def test_a_truncated_matroska_file_is_told_by_its_end(tmp_path):
     assert not probe(FileSource(whole)).truncated
 
 
+@pytest.mark.parametrize(("first_s", "second_s"), [(6, 6), (6, 2), (2, 6)])
+def test_two_recordings_whose_clocks_both_start_at_zero_are_rejected(tmp_path, first_s, second_s):
+    """A time means two pictures then, and decoding and rendering may each find the other one."""
+    path = joined_recordings(tmp_path, first_s, second_s)
+    assert code_of(path) == "clock_restarts"
+
+
+@pytest.mark.parametrize("name", ["transport.ts", "open_gop.ts"])
+def test_one_recording_has_one_clock(tmp_path, name):
+    assert probe(FileSource(make(name, tmp_path))).duration_ms == 6000
+
+
+def test_frames_after_a_clock_that_starts_again_are_not_taken_for_later_ones(tmp_path):
+    media = probe(FileSource(make("transport.ts", tmp_path)))
+    path = joined_recordings(tmp_path, 2, 6)
+    stats = DecodeStats()
+    times = [frame.pts_ms for frame in iter_frames(FileSource(path), media, 0, media.duration_ms + 1, stats)]
+    assert times == list(range(0, 2000, 40))
+    assert stats.last_pts_ms == 1960
+
+
+def joined_recordings(folder: Path, *lengths_s: int) -> Path:
+    path = folder / "joined.ts"
+    with path.open("wb") as whole:
+        for length in lengths_s:
+            part = folder / f"{length}.ts"
+            ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25:duration={length}", *B_FRAMES, part)
+            whole.write(part.read_bytes())
+    return path
+
+
 def test_a_recording_without_a_declared_length_is_measured(tmp_path):
     media = probe(FileSource(make("no_cues.mkv", tmp_path)))
     assert media.duration_ms == 6000

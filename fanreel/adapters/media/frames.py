@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from fanreel.contracts.media import MediaInfo
 from fanreel.domain.faces import Bgr
 
+from .clock import RESTART_SECONDS
 from .container import PacketFaults, decoded, only, opened, packets, stamp, to_ms, to_pts
 from .picture import Converter, square_aspect
 from .source import MediaSource
@@ -20,6 +21,9 @@ from .source import MediaSource
 SEEK_BACK_MS = (0, 2_000, 10_000, 30_000, 120_000)
 """How far before the wanted time to look for a keyframe, one after the other: an index may list decoding times,
 a transport stream has none at all, and an open GOP needs the one before."""
+
+RESTART_FRAMES = 12
+"""So many frames in a row that far back are a clock that starts again; fewer are broken timestamps."""
 
 
 @dataclass(slots=True)
@@ -116,13 +120,21 @@ def _pass(
 
 
 def _in_range(pictures: Iterator[VideoFrame], media: MediaInfo, start_ms: int, end_ms: int) -> Iterator[Frame]:
+    """Yield what is in range, ascending; end where the clock starts again, since times mean two pictures there."""
     converter = Converter(square_aspect(media.sample_aspect.fraction()), (media.width, media.height))
+    back = int(RESTART_SECONDS / media.time_base.fraction())
     last_pts: int | None = None
+    far_behind = 0
     for picture in pictures:
         pts = stamp(picture)
-        if pts is None or (last_pts is not None and pts <= last_pts):
+        if pts is None:
             continue
-        last_pts = pts
+        if last_pts is not None and pts <= last_pts:
+            far_behind = far_behind + 1 if pts < last_pts - back else 0
+            if far_behind >= RESTART_FRAMES:
+                return
+            continue
+        last_pts, far_behind = pts, 0
         pts_ms = to_ms(media, pts)
         if pts_ms >= end_ms:
             return

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from fanreel.contracts.media import AudioInfo, MediaInfo, Rational
 from fanreel.errors import InputRejected
 
+from .clock import restarts
 from .container import PacketFaults, ReadBudget, ReadBudgetSpent, decoded, only, opened, packets, stamp
 from .picture import Converter, orientation_of, square_aspect
 from .source import MediaSource
@@ -53,7 +54,7 @@ def probe(source: MediaSource) -> MediaInfo:
 
     Reads header, index, first and last pictures only. `duration_ms` is where the last frame that is really there
     ends. Raises InputRejected: `empty_file`, `not_a_video`, `index_missing` (an MP4 cut off before its index),
-    `no_video_stream` (sound only, or just cover art), `no_decodable_frame`.
+    `no_video_stream` (sound only, or just cover art), `no_decodable_frame`, `clock_restarts` (two recordings joined).
     """
     try:
         budget = ReadBudget()
@@ -62,6 +63,13 @@ def probe(source: MediaSource) -> MediaInfo:
             index = _read_index(opening.stream, container.size)
             budget.left = TAIL_BUDGET_BYTES
             end_pts = _last_end(container, opening.stream, index)
+            if restarts(container, opening.stream):
+                raise InputRejected(
+                    "clock_restarts",
+                    "Two recordings are joined in the file and its clock starts again, so a time means two pictures; "
+                    "upload them one by one.",
+                    file=source.name,
+                )
             budget.left = None
             return _described(source, container, opening, index, end_pts)
     except InputRejected as error:
