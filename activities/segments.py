@@ -128,7 +128,7 @@ def finished_attempt(services: Services, video_id: str, segment: str) -> int | N
 
 
 def _is_waiting(services: Services, work: SegmentWork) -> bool:
-    """Say whether the job is still queued, or has been in a worker's hands for less than the timeout.
+    """Say whether the job is still queued, or a worker at it gave a sign of life within the timeout.
 
     A queued job is not lost, storage keeps it: queueing it again would only lengthen a long queue.
     """

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import structlog
@@ -73,7 +74,7 @@ class JobRunner:
             if lease.dequeue_count > self._settings.max_dequeue:
                 self._give_up(lease, job)
                 return True
-            with renewed(self._jobs, lease, self._settings.lease_seconds):
+            with self._held(lease, job):
                 finished = self._attempt(lease, job)
             if finished:
                 self._jobs.delete(lease)
@@ -85,10 +86,7 @@ class JobRunner:
         started = self._clock()
         try:
             if not self._is_done(job):
-                self._blobs.put_marker(
-                    self._settings.container_results,
-                    naming.lease_blob(job.video_id, job.segment_id, job.attempt),
-                )
+                self._mark(job)
                 written = self._blobs.put_json(
                     self._settings.container_results, job.result_blob, self._result(job)
                 )
@@ -104,6 +102,16 @@ class JobRunner:
             log.exception("segment.crashed", delivery=lease.dequeue_count)
             return False
         return True
+
+    def _held(self, lease: Lease, job: SegmentJob) -> AbstractContextManager[None]:
+        """Keep the lease, and the marker fresh: one older than the timeout means that nobody is at the job."""
+        seconds = self._settings.lease_seconds
+        pause = min(seconds, self._settings.segment_timeout_s) / 2
+        return renewed(self._jobs, lease, seconds, every_seconds=pause, beat=lambda: self._mark(job))
+
+    def _mark(self, job: SegmentJob) -> None:
+        marker = naming.lease_blob(job.video_id, job.segment_id, job.attempt)
+        self._blobs.put_marker(self._settings.container_results, marker)
 
     def _result(self, job: SegmentJob) -> SegmentResult:
         plan = self._blobs.require_json(self._settings.container_results, job.plan_blob, SegmentPlanDocument)

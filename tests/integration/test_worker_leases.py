@@ -4,7 +4,9 @@ Only the vision is faked here (to fail on command); queue, blobs and the worker'
 """
 
 import base64
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,9 @@ from pathlib import Path
 
 import pytest
 from azure.storage.queue import QueueClient
+from pydantic import SecretStr
 
+from fanreel.adapters.blobs import BlobStore
 from fanreel.adapters.media.source import MediaSource
 from fanreel.adapters.queues import JobQueue
 from fanreel.adapters.services import Services
@@ -32,11 +36,11 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.media import plan_segments
-from fanreel.errors import InputRejected, ModelFault
+from fanreel.errors import InputRejected, ModelFault, NotAllowed
 from fanreel.local.servers import Azurite, CosmosEmulator
 from gpu_workers.jobs import JobRunner
 from gpu_workers.lease import renewed
-from gpu_workers.worker import EXIT_MODEL_FAULT, Worker, wait_for_storage
+from gpu_workers.worker import EXIT_HUNG, EXIT_MODEL_FAULT, Worker, wait_for_storage
 
 from .flow_services import services_on
 
@@ -120,7 +124,13 @@ class Pool:
 @pytest.fixture
 def services(azurite: Azurite, cosmos: CosmosEmulator) -> Iterator[Services]:
     with services_on(
-        azurite, cosmos, lease_seconds=5, idle_exit_seconds=1, max_dequeue=2, shutdown_grace_seconds=1
+        azurite,
+        cosmos,
+        lease_seconds=5,
+        segment_timeout_s=5,
+        idle_exit_seconds=1,
+        max_dequeue=2,
+        shutdown_grace_seconds=1,
     ) as connected:
         segments = plan_segments(MEDIA, target_ms=45_000, overlap_ms=1_000)
         plan = SegmentPlanDocument(video_id="v-1", media=MEDIA, segments=segments)
@@ -289,6 +299,41 @@ def test_a_long_job_keeps_its_lease(services: Services) -> None:
     assert services.segments.delete(lease)
 
 
+def test_a_long_job_keeps_saying_that_somebody_is_at_it(services: Services) -> None:
+    """Longer than the timeout after which the orchestration would queue it again."""
+    timeout_s = services.settings.segment_timeout_s
+    send_job(services)
+    pool = Pool(services, lambda _call: time.sleep(timeout_s + 1.5))
+    thread = threading.Thread(target=pool.worker.run)
+    thread.start()
+    marker = naming.lease_blob("v-1", "00000", 1)
+    ages: list[float] = []
+    while thread.is_alive():
+        age = services.blobs.age_seconds(services.settings.container_results, marker)
+        ages.extend([] if age is None else [age])
+        thread.join(0.5)
+    assert ages
+    assert max(ages) < timeout_s
+
+
+def test_a_hung_job_ends_the_worker_and_goes_back(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpu_workers.worker.HUNG_AFTER_TIMEOUTS", 0.1)
+    send_job(services)
+    release = threading.Event()
+
+    def hang(_call: int) -> None:
+        release.wait(30)
+
+    pool = Pool(services, hang)
+    try:
+        assert pool.worker.run() == EXIT_HUNG
+        assert lease_now(services), "another worker takes it at once"
+    finally:
+        release.set()
+        for left in [one for one in threading.enumerate() if one.name == "job"]:
+            left.join(10)
+
+
 def test_a_stop_lets_a_short_job_finish(services: Services) -> None:
     job = send_job(services)
     send_job(services, 1)
@@ -362,6 +407,16 @@ def test_a_worker_that_comes_first_waits_for_storage(services: Services, monkeyp
     assert wait_for_storage(services.blobs, (services.segments,), lambda: False)
     assert calls[0] == 3
     assert not wait_for_storage(services.blobs, (services.segments,), lambda: True)
+
+
+def test_a_worker_that_storage_refuses_does_not_wait(services: Services) -> None:
+    connection = services.settings.storage_connection
+    assert connection is not None
+    wrong = re.sub("AccountKey=[^;]+", "AccountKey=d3Jvbmc=", connection.get_secret_value())
+    settings = services.settings.model_copy(update={"storage_connection": SecretStr(wrong)})
+    tries = iter(range(3))
+    with contextlib.closing(BlobStore(settings)) as blobs, pytest.raises(NotAllowed, match="storage_denied"):
+        wait_for_storage(blobs, (services.segments,), lambda: next(tries, None) is None)
 
 
 def test_a_killed_worker_loses_nothing(services: Services, tmp_path: Path) -> None:
