@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devhost.config import (
-    DEVELOPMENT_STORAGE,
     apply_local_settings,
-    expand_connection_string,
     load_host_config,
     load_local_host,
 )
@@ -109,10 +107,6 @@ def prepare_environment(app_dir: Path) -> None:
     apply_local_settings(app_dir, os.environ)
     os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
     os.environ.setdefault("AzureWebJobsScriptRoot", str(app_dir))
-    for name, value in list(os.environ.items()):
-        # The Python storage SDK does not know the short form, and apps hand their settings straight to it.
-        if expand_connection_string(value) is DEVELOPMENT_STORAGE:
-            os.environ[name] = DEVELOPMENT_STORAGE
 
 
 async def serve(host: Host) -> None:

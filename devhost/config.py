@@ -15,18 +15,6 @@ log = logging.getLogger("devhost.host")
 
 ENV_PREFIX = "AzureFunctionsJobHost__"
 HOST_STORAGE = "AzureWebJobsStorage"
-# Public, documented account of the storage emulator; the Python storage SDK does not expand the short form.
-_DEV_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-DEVELOPMENT_STORAGE = (
-    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey="
-    + _DEV_KEY
-    + ";"
-    + (
-        "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
-        "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
-        "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
-    )
-)
 _TIMESPAN = re.compile(
     r"^(?P<sign>-)?(?:(?P<d>\d+)\.)?(?P<h>\d{1,2}):(?P<m>\d{1,2})(?::(?P<s>\d{1,2}(?:\.\d+)?))?$"
 )
@@ -227,10 +215,3 @@ def connection_setting(name: str, environ: Mapping[str, str]) -> str:
         if candidate in environ or any(key.startswith(f"{candidate}__") for key in environ):
             return candidate
     raise ConfigError(f"storage connection {name!r} is not set (looked for {' and '.join(candidates)})")
-
-
-def expand_connection_string(text: str) -> str:
-    """Spell out ``UseDevelopmentStorage=true``."""
-    if "usedevelopmentstorage=true" in text.replace(" ", "").lower():
-        return DEVELOPMENT_STORAGE
-    return text

@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from devhost.config import connection_setting, expand_connection_string
+from devhost.config import connection_setting
 from devhost.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ class StorageAccounts:
         if setting not in self._blobs:
             text = self._environ.get(setting)
             if text:
-                client = BlobServiceClient.from_connection_string(expand_connection_string(text))
+                client = BlobServiceClient.from_connection_string(text)
             else:
                 client = BlobServiceClient(self._endpoint(setting, "blob"), credential=self._identity(setting))
             self._blobs[setting] = client
@@ -46,7 +46,7 @@ class StorageAccounts:
         if setting not in self._queues:
             text = self._environ.get(setting)
             if text:
-                client = QueueServiceClient.from_connection_string(expand_connection_string(text))
+                client = QueueServiceClient.from_connection_string(text)
             else:
                 client = QueueServiceClient(self._endpoint(setting, "queue"), credential=self._identity(setting))
             self._queues[setting] = client

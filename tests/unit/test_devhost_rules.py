@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devhost.config import (
-    DEVELOPMENT_STORAGE,
     apply_local_settings,
     connection_setting,
-    expand_connection_string,
     load_host_config,
     load_local_host,
     parse_timespan,
@@ -31,6 +29,7 @@ from devhost.metadata import (
 from devhost.ncrontab import parse_schedule
 from devhost.patterns import fill_path, parse_pattern
 from devhost.routes import compile_route
+from devhost.storage import StorageAccounts
 from devhost.timers import retry_delay_s
 
 pytestmark = pytest.mark.unit
@@ -212,9 +211,14 @@ def test_connections_resolve_by_name_then_prefix_then_identity() -> None:
     assert connection_setting("Media", {"Media__accountName": "x"}) == "Media"
     with pytest.raises(ConfigError, match="AzureWebJobsMedia"):
         connection_setting("Media", {})
-    assert expand_connection_string("UseDevelopmentStorage=true") == DEVELOPMENT_STORAGE
     with pytest.raises(ConfigError, match="NOPE"):
         substitute_settings("%NOPE%-queue", {})
+
+
+def test_the_short_connection_string_of_the_emulator_is_understood() -> None:
+    accounts = StorageAccounts({"AzureWebJobsStorage": "UseDevelopmentStorage=true"})
+    assert accounts.blobs("").url.startswith("http://127.0.0.1:10000/devstoreaccount1")
+    assert accounts.queues("").url.startswith("http://127.0.0.1:10001/devstoreaccount1")
 
 
 def test_retry_policies_wait_as_declared() -> None:
