@@ -1,6 +1,6 @@
 """Who of the event's fans is in the video (DESIGN §2, step 9), from either end: a new video or a new selfie."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
@@ -28,7 +28,7 @@ _SEARCHABLE = ("matching", "rendering", "ready", "ready_partial")
 """Statuses of a video whose appearances are in Cosmos."""
 
 _GALLERY_ROUNDS = 10
-"""Times a search is repeated because the gallery changed under it, before the activity is retried as a whole."""
+"""Times a search is repeated because fans left the gallery under it, before the activity is retried as a whole."""
 
 
 @activity
@@ -85,19 +85,29 @@ def search_video(
     """Bring a video's `matches` in line with the event's gallery as it is now.
 
     `remember` is given every fan who is matched, or was and no longer is, before anything is written, so
-    that a repeated run forgets nobody. Searches of the same video may race: each one looks again after
-    writing and starts over when the gallery has changed under it, so the last to write has seen the last gallery.
+    that a repeated run forgets nobody.
+
+    Searches of one video go one after another. So nobody who joins the gallery (or gets a better template)
+    meanwhile need be waited for, however many do: each enrolment searches by itself after its template is
+    stored, and the last search to write has seen all templates stored before it. Only leaving sets off no
+    search: it is looked for after writing.
     """
     policy = MatchPolicy(target_false_matches=services.settings.target_false_matches)
-    appearances = list(services.documents.query(AppearanceDocument, "c.template != null", {}, partition=video_id))
-    for _ in range(_GALLERY_ROUNDS):
-        gallery = _gallery(services, event_id)
-        decided = {match.id: match for match in decide_matches(list(gallery.values()), appearances, policy)}
-        _write_matches(services, video_id, decided, remember)
-        if not _changed(services, event_id, gallery):
-            log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
-            return
-    raise TransientFault("gallery_unsettled", "Fans keep enrolling faster than one search; try again later.")
+    lock = naming.search_lock_blob(video_id)
+    with services.blobs.exclusive(services.settings.container_results, lock) as hold:
+        appearances = list(
+            services.documents.query(AppearanceDocument, "c.template != null", {}, partition=video_id)
+        )
+        for _ in range(_GALLERY_ROUNDS):
+            gallery = _gallery(services, event_id)
+            decided = {match.id: match for match in decide_matches(gallery, appearances, policy)}
+            hold()
+            _write_matches(services, video_id, decided, remember)
+            hold()
+            if not _somebody_left(services, event_id, gallery):
+                log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
+                return
+    raise TransientFault("gallery_unsettled", "Fans keep leaving faster than one search; try again later.")
 
 
 def _write_matches(
@@ -124,30 +134,17 @@ def _differ(one: MatchDocument, other: MatchDocument) -> bool:
     return one.model_copy(update=stamps) != other.model_copy(update=stamps)
 
 
-def _gallery(services: Services, event_id: str) -> dict[str, FanDocument]:
-    fans = services.documents.query(FanDocument, _IN_GALLERY, {"@event": event_id})
-    return {fan.fan_id: fan for fan in fans}
+def _gallery(services: Services, event_id: str) -> list[FanDocument]:
+    return list(services.documents.query(FanDocument, _IN_GALLERY, {"@event": event_id}))
 
 
 _IN_GALLERY = "ARRAY_CONTAINS(c.eventIds, @event) AND c.template != null AND c.consent.given = true"
 
 
-def _changed(services: Services, event_id: str, gallery: dict[str, FanDocument]) -> bool:
-    """Say whether what was compared is no longer what the gallery holds."""
-    rows = services.documents.select(FanDocument, ["fanId", "_etag"], _IN_GALLERY, {"@event": event_id})
-    now = {row["fanId"]: row["_etag"] for row in rows}
-    if now.keys() != gallery.keys():
-        return True
-    for fan_id, fan in gallery.items():
-        if now[fan_id] != fan.etag:
-            current = services.documents.get(FanDocument, fan_id, fan_id)
-            if current is None or _face(current) != _face(fan):
-                return True
-    return False
-
-
-def _face(fan: FanDocument) -> tuple[object, ...]:
-    return (fan.template, fan.consent, fan.selfies)
+def _somebody_left(services: Services, event_id: str, gallery: list[FanDocument]) -> bool:
+    """Say whether somebody who was compared has been erased or has taken consent back."""
+    rows = services.documents.select(FanDocument, ["fanId"], _IN_GALLERY, {"@event": event_id})
+    return not {fan.fan_id for fan in gallery} <= {row["fanId"] for row in rows}
 
 
 def _read_pages(services: Services, video_id: str) -> set[str]:

@@ -29,6 +29,9 @@ farther (Labelled Faces in the Wild)."""
 DISAGREE_REASON = "selfies_disagree"
 """Reason of a fan who is ready but whose two selfies may show two people: nothing is matched without review."""
 
+MODEL_CHANGED_REASON = "model_changed"
+MODEL_CHANGED_HINT = "We recognise faces in a new way now; please add this picture again."
+
 NO_CONSENT_HINT = "Give your consent in the app first, then add the picture again."
 
 MIN_WEIGHT = 0.5
@@ -87,25 +90,25 @@ def with_selfie(fan: FanDocument, record: SelfieRecord, contract: ModelContract)
     The template is the quality-weighted mean of the accepted selfies, brought to unit length. From three selfies
     on, one that is far from the mean of the others stays listed, flagged `selfie_outlier`, and is left out of the
     mean; two that may show two people make the fan's reason `selfies_disagree`. The same blob name and etag again
-    change nothing; a new etag replaces the old picture.
+    change nothing; a new etag replaces the old picture. Selfies embedded by another network than `contract` are
+    never pooled with this one: once it is accepted they are rejected as `model_changed`; until then they stand.
 
     Raises:
         NotAllowed: `fan_erased`.
-        ContractBroken: `model_contract_mismatch` when earlier selfies were embedded by another network;
-            `template_invalid`.
+        ContractBroken: `template_invalid`.
     """
     _refuse_erased(fan)
     if any((old.blob_name, old.blob_etag) == (record.blob_name, record.blob_etag) for old in fan.selfies):
         return fan
-    if fan.model_contract is not None and fan.model_contract != contract:
-        raise ContractBroken(
-            "model_contract_mismatch",
-            "this fan's selfies were embedded by another network; embed all of them again",
-            fan_id=fan.fan_id,
-        )
+    record = _with_consent_checked(fan, record)
     others = tuple(old for old in fan.selfies if old.blob_name != record.blob_name)
     replaced = len(fan.selfies) - len(others)
-    selfies = _with_outliers_flagged((*others, _with_consent_checked(fan, record)))
+    if fan.model_contract is not None and fan.model_contract != contract:
+        if record.status == "accepted":
+            others = tuple(_of_earlier_model(old) for old in others)
+        else:
+            contract = fan.model_contract
+    selfies = _with_outliers_flagged((*others, record))
     pooled = pooled_selfies(fan.model_copy(update={"selfies": selfies}))
     update: dict[str, object] = {
         "selfies": selfies,
@@ -135,6 +138,18 @@ def _with_consent_checked(fan: FanDocument, record: SelfieRecord) -> SelfieRecor
         status="rejected",
         reason="consent_missing",
         hint=NO_CONSENT_HINT,
+    )
+
+
+def _of_earlier_model(selfie: SelfieRecord) -> SelfieRecord:
+    if selfie.status != "accepted":
+        return selfie
+    return SelfieRecord(
+        blob_name=selfie.blob_name,
+        blob_etag=selfie.blob_etag,
+        status="rejected",
+        reason=MODEL_CHANGED_REASON,
+        hint=MODEL_CHANGED_HINT,
     )
 
 

@@ -29,6 +29,8 @@ RETRY_SEEN_SECONDS = 60.0
 """Time the host gets to notice a failed video that was uploaded again."""
 FANS_PER_POLL = 20
 """With many fans each poll asks about some, so that watching costs the host little."""
+EMBED_AGAIN = frozenset({"model_changed", "selfie_not_processed"})
+"""Why a picture was not used although nothing is wrong with it: uploaded again, it is looked at again."""
 FAULTS_BORNE = 60
 """Polls that may fail in a row (a host being restarted) before the run gives up."""
 
@@ -81,9 +83,11 @@ class Job:
         settings = self._settings
         for fan in self.inputs.fans:
             self._api.create_fan(fan.fan_id, [self.inputs.event])
+            known = self._api.fan(fan.fan_id) or {}
+            again = {each["file"] for each in known.get("selfies", ()) if each["reason"] in EMBED_AGAIN}
             for name, path in fan.selfies:
                 blob = f"{fan.fan_id}/{name}"
-                if not self._same_blob(settings.container_selfies, blob, path):
+                if name in again or not self._same_blob(settings.container_selfies, blob, path):
                     self._services.blobs.upload_file(settings.container_selfies, blob, path)
                 self._pictures[fan.fan_id, name] = (
                     self._services.blobs.etag(settings.container_selfies, blob) or ""

@@ -131,9 +131,23 @@ def test_without_consent_nothing_biometric_is_kept() -> None:
 
 def test_selfies_of_two_networks_are_never_pooled() -> None:
     other = CONTRACT.model_copy(update={"sha256": "0" * 64})
-    with pytest.raises(ContractBroken) as caught:
-        with_selfie(enrolled(selfie("a")), selfie("b"), other)
-    assert caught.value.code == "model_contract_mismatch"
+    old = enrolled(selfie("a"), rejected("z"))
+    fan = with_selfie(old, selfie("b"), other)
+    assert (fan.status, fan.model_contract) == ("ready", other)
+    assert [one.blob_name for one in pooled_selfies(fan)] == ["ann/b"]
+    assert fan.template is not None
+    assert np.allclose(row_of(fan), row_of(with_selfie(NEW, selfie("b"), other)))
+    by_name = {one.blob_name: one for one in fan.selfies}
+    assert (by_name["ann/a"].reason, by_name["ann/a"].template) == ("model_changed", None)
+    assert by_name["ann/a"].hint
+    assert by_name["ann/z"].reason == "selfie_no_face"
+
+
+def test_a_bad_picture_after_a_change_of_network_takes_nothing_away() -> None:
+    other = CONTRACT.model_copy(update={"sha256": "0" * 64})
+    old = enrolled(selfie("a"))
+    fan = with_selfie(old, rejected("b"), other)
+    assert (fan.status, fan.template, fan.model_contract) == ("ready", old.template, CONTRACT)
 
 
 def test_an_erased_fan_is_left_alone() -> None:
