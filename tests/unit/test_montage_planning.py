@@ -194,6 +194,13 @@ def test_a_clip_does_not_reach_into_who_was_there_before():
     assert ranges(plan([fan, stranger], matches=[match(fan)])) == [(5_000, 5_800)]
 
 
+def test_who_takes_either_place_of_a_fan_followed_twice_is_kept_out():
+    twice = [appearance("a1", 5_000, 5_400), appearance("a2", 5_000, 5_400, box=BESIDE)]
+    for box in (PLACE, BESIDE):
+        stranger = appearance("a3", 5_600, 9_000, box=box)
+        assert ranges(plan([*twice, stranger], matches=[match(one) for one in twice])) == [(4_600, 5_400)]
+
+
 def test_reach_counts_from_the_last_sighting_not_from_the_next_look():
     assert ranges(plan([known_by_sight("a1", 5_000, 5_400)])) == [(4_600, 5_600)]
     once = appearance("a1", 5_000, 5_000).model_copy(update={"end_ms": 6_000})  # one look a second
@@ -388,14 +395,15 @@ def assert_shows_the_fan(clip, sighted):
 
 def assert_shows_no_stranger_instead(clip, here, matched):
     """While the fan is not seen, nobody else is seen in the place where they were or will be."""
-    fan = {pts: box for one in here if one.id in matched for pts, box in zip(one.pts_ms, one.boxes, strict=True)}
-    places = {box for pts, box in fan.items() if clip.start_ms <= pts <= clip.end_ms}
+    own = [one for one in here if one.id in matched]
+    seen_at = {pts for one in own for pts in one.pts_ms}
+    places = {one.boxes[0] for one in own if any(clip.start_ms <= pts <= clip.end_ms for pts in one.pts_ms)}
     if len(places) > 1:
         return  # the fan moved; where they are while unseen is anybody's guess
     for one in here:
         if one.id in matched or one.boxes[0] not in places:
             continue
-        shown = [pts for pts in one.pts_ms if clip.start_ms < pts < clip.end_ms and pts not in fan]
+        shown = [pts for pts in one.pts_ms if clip.start_ms < pts < clip.end_ms and pts not in seen_at]
         assert not shown, f"shows {one.id} in the fan's place at {shown}"
 
 

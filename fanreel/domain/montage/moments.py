@@ -54,11 +54,11 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Sighting:
-    """The fan at one moment."""
+    """The fan at one moment; more than once where two tracks followed the one face."""
 
     pts_ms: int
-    box: Box
-    seen: _Seen
+    boxes: tuple[Box, ...]
+    seen: tuple[_Seen, ...]
 
 
 def find_moments(
@@ -140,17 +140,8 @@ def _shot_of(appearance: AppearanceDocument, shots: Sequence[Shot]) -> tuple[int
 def _moments_of_shot(
     group: Iterable[_Seen], strangers: Strangers, video: VideoDocument, style: MontageStyle
 ) -> list[Moment]:
-    sightings = sorted(
-        (
-            _Sighting(pts_ms, box, seen)
-            for seen in group
-            for pts_ms, box in zip(seen.appearance.pts_ms, seen.appearance.boxes, strict=True)
-            if seen.shot[0] <= pts_ms < seen.shot[1]
-        ),
-        key=lambda one: (one.pts_ms, one.seen.appearance.id),
-    )
     runs: list[list[_Sighting]] = []
-    for sighting in sightings:
+    for sighting in _sightings(group):
         if runs and _joined(runs[-1][-1], sighting, strangers, style):
             runs[-1].append(sighting)
         else:
@@ -166,12 +157,24 @@ def _moments_of_shot(
     return [replace(moment, rank_in_shot=rank) for rank, moment in enumerate(ranked)]
 
 
+def _sightings(group: Iterable[_Seen]) -> list[_Sighting]:
+    """Return when and where the fan is seen in a shot, by time."""
+    boxes: dict[int, list[Box]] = {}
+    who: dict[int, list[_Seen]] = {}
+    for seen in group:
+        for pts_ms, box in zip(seen.appearance.pts_ms, seen.appearance.boxes, strict=True):
+            if seen.shot[0] <= pts_ms < seen.shot[1]:
+                boxes.setdefault(pts_ms, []).append(box)
+                who.setdefault(pts_ms, []).append(seen)
+    return [_Sighting(pts_ms, tuple(boxes[pts_ms]), tuple(who[pts_ms])) for pts_ms in sorted(boxes)]
+
+
 def _joined(one: _Sighting, following: _Sighting, strangers: Strangers, style: MontageStyle) -> bool:
     """Tell whether what lies between two neighbouring sightings may be shown."""
-    same_track = one.seen.appearance.id == following.seen.appearance.id
+    same_track = any(seen in following.seen for seen in one.seen)
     if following.pts_ms - one.pts_ms > (style.track_hole_ms if same_track else style.hole_ms):
         return False
-    return not any(strangers.in_place_of(box, one.pts_ms, following.pts_ms) for box in (one.box, following.box))
+    return not strangers.in_place_of(one.boxes + following.boxes, one.pts_ms, following.pts_ms)
 
 
 def _reach(
@@ -183,11 +186,11 @@ def _reach(
     known), and at most half the way to the fan's neighbouring moments.
     """
     first, last = run[0], run[-1]
-    low, high = _inside(run[0].seen.shot, style)
+    low, high = _inside(run[0].seen[0].shot, style)
     from_ms, to_ms = first.pts_ms, last.pts_ms
-    if not strangers.in_place_of(first.box, from_ms - style.stranger_ms - 1, from_ms):
+    if not strangers.in_place_of(first.boxes, from_ms - style.stranger_ms - 1, from_ms):
         from_ms -= style.reach_ms if before is None else min(style.reach_ms, (from_ms - before) // 2)
-    if not strangers.in_place_of(last.box, to_ms, to_ms + style.stranger_ms + 1):
+    if not strangers.in_place_of(last.boxes, to_ms, to_ms + style.stranger_ms + 1):
         to_ms += style.reach_ms if after is None else min(style.reach_ms, (after - to_ms) // 2)
     return max(low, from_ms), min(high, to_ms)
 
@@ -197,7 +200,7 @@ def _inside(shot: tuple[int, int], style: MontageStyle) -> tuple[int, int]:
 
 
 def _moment(run: Sequence[_Sighting], reach: tuple[int, int], video: VideoDocument, style: MontageStyle) -> Moment:
-    seen = {one.seen.appearance.id: one.seen for one in run}
+    seen = {each.appearance.id: each for one in run for each in one.seen}
     best = min(seen.values(), key=lambda one: (-_score(one, style), one.appearance.id))
     core = (min(max(run[0].pts_ms, reach[0]), reach[1]), max(min(run[-1].pts_ms, reach[1]), reach[0]))
     return Moment(

@@ -4,7 +4,7 @@ People beside the fan do not matter as long as the fan is seen. Where they are n
 the first, after the last – whoever is found in their place may be who the picture shows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -31,8 +31,8 @@ class Strangers:
         # Whoever is somewhere, but nobody knows where, is everywhere: the careful answer.
         self._anywhere = [(one.start_ms, one.end_ms) for one in known if not one.boxes]
 
-    def in_place_of(self, box: Box, after_ms: int, before_ms: int) -> bool:
-        """Tell whether anybody is seen in the box's place at a time strictly between the two.
+    def in_place_of(self, boxes: Sequence[Box], after_ms: int, before_ms: int) -> bool:
+        """Tell whether anybody is seen in the place of any of the boxes at a time strictly between the two.
 
         In its place is where the tracker could have gone on from it, or what overlaps it by `COVERED_IOU`.
         """
@@ -42,5 +42,5 @@ class Strangers:
         found = self._boxes[low:high]
         if not len(found):
             return False
-        place = np.array([box], np.float32)
-        return bool((iou(place, found) >= COVERED_IOU).any() or (associate(place, found) >= 0).any())
+        places = np.array(boxes, np.float32)
+        return bool((iou(places[:, None], found) >= COVERED_IOU).any() or (associate(places, found) >= 0).any())
