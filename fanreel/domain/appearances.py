@@ -11,7 +11,7 @@ from fanreel.contracts import FaceRef, Shot
 from fanreel.domain.excitement import F64, face_level, smooth
 from fanreel.domain.identity import recognised
 from fanreel.domain.stitching import FaceSamples, WholeTrack
-from fanreel.domain.templates import Pooled, best_faces, pool_template
+from fanreel.domain.templates import Pooled, best_faces, choose_faces, pool_template
 from fanreel.domain.tracks import longest_gap_ms
 
 MIN_SIGHTINGS = 2
@@ -89,7 +89,11 @@ def _by_shot(track: WholeTrack, shots: Sequence[Shot]) -> list[tuple[int, WholeT
 
 def _one_person_each(track: WholeTrack, longest_ms: float) -> list[WholeTrack]:
     """Cut at holes and where `recognised` says somebody else, or nobody: there the faces are left out."""
-    whose = recognised(track.pts_ms, track.faces) if track.faces is not None else np.zeros(len(track), np.intp)
+    whose = np.zeros(len(track), np.intp)
+    if track.faces is not None:
+        # Segments that each saw a part chose more than one that saw all would have: the choice is made again.
+        faces = track.faces.select(choose_faces(track.faces.pts_ms, track.faces.quality))
+        track, whose = replace(track, faces=faces), recognised(track.pts_ms, faces)
     starts = (np.diff(whose) != 0) | (np.diff(track.pts_ms) > longest_ms)
     edges = [0, *(np.flatnonzero(starts) + 1).tolist(), len(track)]
     parts = [(track.select(np.arange(a, b)), int(whose[a])) for a, b in pairwise(edges)]
