@@ -1,11 +1,12 @@
 """Looks become tracks: one face followed inside one shot, with its best pictures kept and nothing else."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from fanreel.domain.faces import F32
 from fanreel.domain.templates import BEST_FACES, choose_faces
 from fanreel.domain.tracks import Track, Tracker, longest_gap_ms
 from fanreel.inference.chips import FaceChips
@@ -15,7 +16,7 @@ from .faces import Look
 
 @dataclass(slots=True)
 class FaceSighting:
-    """One good face of a track: row of its track, and its pictures until they are no longer needed."""
+    """One good face of a track: row of its track, its pictures until it is embedded, its vector from then on."""
 
     row: int
     pts_ms: int
@@ -23,6 +24,7 @@ class FaceSighting:
     sharpness: float
     height_px: float
     chips: FaceChips
+    vector: F32 | None = None
 
 
 @dataclass(slots=True)
@@ -65,12 +67,10 @@ class FollowStage:
         """Take in a look, in order of time."""
         self._waiting.append(look)
 
-    def steps(self, cuts_ms: Sequence[int], known_until_ms: int) -> list[Step]:
-        """Follow all waiting looks before `known_until_ms`, up to which `cuts_ms` is complete."""
-        steps: list[Step] = []
+    def steps(self, cuts_ms: Sequence[int], known_until_ms: int) -> Iterator[Step]:
+        """Follow all waiting looks before `known_until_ms`, up to which `cuts_ms` is complete, one by one."""
         while self._waiting and self._waiting[0].pts_ms < known_until_ms:
-            steps.append(self._step(self._waiting.popleft(), cuts_ms))
-        return steps
+            yield self._step(self._waiting.popleft(), cuts_ms)
 
     def finish(self) -> Step:
         """End every track: there is nothing more to see."""

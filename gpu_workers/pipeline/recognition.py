@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fanreel.contracts import EmbeddedFaces, TrackResult, Vectors
-from fanreel.domain.faces import F32
 from fanreel.inference.attributes import EXPRESSIONS
 from fanreel.inference.chips import FaceChips
 from fanreel.inference.networks import Networks
@@ -15,6 +14,13 @@ from .following import FaceSighting, FollowedTrack, Step
 
 BATCH_FACES = 16
 """Faces that wait for each other. More gain nothing on a CPU (reference/models.md, speed) and hold memory."""
+
+MAX_HELD_FACES = 512
+"""Faces of live tracks that may keep their pictures (128 MB). When a crowd has more, all are embedded at once,
+though some will give way to better ones: the answer is the same and only time is lost."""
+
+
+NO_CHIPS = FaceChips.none()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +37,43 @@ class Reading:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one track: readings by row, and the vectors of its best faces once it has ended."""
+    """What is known of one track: its best faces and the readings by row."""
 
     followed: FollowedTrack
     readings: dict[int, Reading] = field(default_factory=dict[int, Reading])
-    vectors: list[F32] = field(default_factory=list[F32])
 
 
 class RecognitionStage:
-    """Measures every good face once and embeds the best ones of every track that has ended."""
+    """Measures every good face once and embeds the best ones of every track, usually when it has ended."""
 
     def __init__(self, networks: Networks, clock: StageClock) -> None:
         self._networks = networks
         self._clock = clock
         self._tracks: dict[int, _Known] = {}
         self._unread: list[tuple[_Known, FaceSighting]] = []
-        self._unembedded: list[tuple[_Known, FaceSighting]] = []
+        self._unembedded: list[FaceSighting] = []
+        self._live: dict[int, FollowedTrack] = {}
         self.faces_embedded = 0
 
     def take(self, step: Step) -> None:
         """Take in what following led to; raises ModelFault."""
         for followed, sighting in step.seen:
             self._unread.append((self._known(followed), sighting))
+            self._live[followed.track.track_id] = followed
         for followed in step.ended:
-            known = self._known(followed)
-            self._unembedded.extend((known, sighting) for sighting in followed.best)
+            self._known(followed)
+            self._live.pop(followed.track.track_id, None)
+            self._unembedded += _with_pictures(followed)
         self._run(BATCH_FACES)
+        if self.faces_held > MAX_HELD_FACES:
+            for followed in self._live.values():
+                self._unembedded += _with_pictures(followed)
+            self._run(1)
+
+    @property
+    def faces_held(self) -> int:
+        """How many faces of live tracks have their pictures in memory."""
+        return sum(len(_with_pictures(followed)) for followed in self._live.values())
 
     def results(self) -> tuple[TrackResult, ...]:
         """Finish what waits and return every track, numbered in order of (start, x); raises ModelFault."""
@@ -92,13 +109,16 @@ class RecognitionStage:
                 mouth_open=float(batch.mouth_open[index]),
             )
 
-    def _embed(self, part: list[tuple[_Known, FaceSighting]]) -> None:
+    def _embed(self, part: list[FaceSighting]) -> None:
         with self._clock.measure("embed"):
-            vectors = self._networks.embedder.embed(FaceChips.concatenate([s.chips for _, s in part]))
+            vectors = self._networks.embedder.embed(FaceChips.concatenate([s.chips for s in part]))
         self.faces_embedded += len(part)
-        for (known, sighting), vector in zip(part, vectors, strict=True):
-            known.vectors.append(vector)
-            sighting.chips = FaceChips.none()
+        for sighting, vector in zip(part, vectors, strict=True):
+            sighting.vector, sighting.chips = vector, NO_CHIPS
+
+
+def _with_pictures(followed: FollowedTrack) -> list[FaceSighting]:
+    return [sighting for sighting in followed.best if sighting.vector is None]
 
 
 def _result(track_id: int, known: _Known) -> TrackResult:
@@ -122,13 +142,14 @@ def _result(track_id: int, known: _Known) -> TrackResult:
         arousal=between([reading.arousal for reading in readings]),
         mouth_open=between([reading.mouth_open for reading in readings]),
         expression=tuple(known.readings[row].expression for row in nearest),
-        embedded=_embedded(known) if known.vectors else None,
+        embedded=_embedded(known) if known.followed.best else None,
     )
 
 
 def _embedded(known: _Known) -> EmbeddedFaces:
     best = known.followed.best
     readings = [known.readings[sighting.row] for sighting in best]
+    vectors = [sighting.vector for sighting in best if sighting.vector is not None]
     return EmbeddedFaces(
         pts_ms=tuple(sighting.pts_ms for sighting in best),
         quality=tuple(round(sighting.quality, 4) for sighting in best),
@@ -136,5 +157,5 @@ def _embedded(known: _Known) -> EmbeddedFaces:
         height_px=tuple(sighting.height_px for sighting in best),
         female_probability=tuple(round(reading.female_probability, 4) for reading in readings),
         age_years=tuple(round(reading.age_years, 2) for reading in readings),
-        vectors=Vectors.pack(np.stack(known.vectors), "float16"),
+        vectors=Vectors.pack(np.stack(vectors), "float16"),
     )

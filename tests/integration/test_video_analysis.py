@@ -13,10 +13,11 @@ from fanreel.adapters.media.source import FileSource
 from fanreel.contracts import SegmentPlanDocument, SegmentResult
 from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, merge_segments
-from fanreel.domain.templates import BEST_FACES
 from fanreel.errors import ModelFault
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.settings import Settings
+from gpu_workers.pipeline.following import Step
+from gpu_workers.pipeline.recognition import RecognitionStage
 from gpu_workers.pipeline.segment import analyze_segment
 
 from .made_media import ffmpeg
@@ -143,17 +144,60 @@ def test_a_stage_that_fails_stops_the_decode_thread(
     assert not [t for t in threading.enumerate() if t.name == "decode"]
 
 
-def test_a_crowd_is_analysed_with_bounded_crops(shared_media: Path, networks: Networks, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def crowd(shared_media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clip = next(iter(sorted((shared_media / "video").rglob("*station_crowd*"))), None)
     if clip is None:
         pytest.skip("needs the crowd clip of ../shared/media")
-    path = tmp_path / "crowd.mp4"
+    path = tmp_path_factory.mktemp("crowd") / "crowd.mp4"
     ffmpeg("-t", "2", "-i", clip, "-an", "-y", path)
-    video, (result,) = cut_and_merge(path, networks, 45_000)
+    return path
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], list[int]]:
+    """Note at every step how many faces were cut out, and how many are held afterwards."""
+    cut_out, held = list[int](), list[int]()
+    take = RecognitionStage.take
+
+    def noting(stage: RecognitionStage, step: Step) -> None:
+        take(stage, step)
+        cut_out.append(len(step.seen))
+        held.append(stage.faces_held)
+
+    monkeypatch.setattr(RecognitionStage, "take", noting)
+    return cut_out, held
+
+
+def test_of_a_crowd_no_more_faces_are_cut_out_per_look_than_allowed(
+    crowd: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpu_workers.pipeline.faces.MAX_CHIPS_PER_LOOK", 4)
+    cut_out, _ = watched(monkeypatch)
+    video, (result,) = cut_and_merge(crowd, networks, 45_000)
+    assert max(cut_out) == 4
+    assert max(len([t for t in result.tracks if pts in t.pts_ms]) for pts in result.picture.pts_ms) > 4
     assert result.frames_sampled == pytest.approx(10, abs=1)
     assert all(len(t.pts_ms) == len(set(t.pts_ms)) for t in result.tracks)
-    assert all(len(t.embedded.pts_ms) <= BEST_FACES for t in result.tracks if t.embedded is not None)
-    assert len(video.appearances) <= len(result.tracks)
+    assert video.gaps == ()
+
+
+def test_a_crowd_held_in_bounds_is_recognised_like_one_held_whole(
+    crowd: Path, networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, held = watched(monkeypatch)
+    _, (whole,) = cut_and_merge(crowd, networks, 45_000)
+    assert max(held) > 12
+    held.clear()
+    monkeypatch.setattr("gpu_workers.pipeline.recognition.MAX_HELD_FACES", 12)
+    _, (bounded,) = cut_and_merge(crowd, networks, 45_000)
+    assert max(held) <= 12
+    assert len(bounded.tracks) == len(whole.tracks)
+    for mine, other in zip(bounded.tracks, whole.tracks, strict=True):
+        assert (mine.embedded is None) == (other.embedded is None)
+        if mine.embedded is not None and other.embedded is not None:
+            assert mine.embedded.pts_ms == other.embedded.pts_ms
+            apart = mine.embedded.vectors.unpack() - other.embedded.vectors.unpack()
+            assert float(np.abs(apart).max()) < 0.01
 
 
 def test_the_command_writes_what_it_found_without_templates(
