@@ -54,7 +54,8 @@ def probe(source: MediaSource) -> MediaInfo:
 
     Reads header, index, first and last pictures only. `duration_ms` is where the last frame that is really there
     ends. Raises InputRejected: `empty_file`, `not_a_video`, `index_missing` (an MP4 cut off before its index),
-    `no_video_stream` (sound only, or just cover art), `no_decodable_frame`, `clock_restarts` (two recordings joined).
+    `no_video_stream` (sound only, or just cover art), `no_decodable_frame`, `clock_restarts` (two recordings in
+    one file).
     """
     try:
         budget = ReadBudget()
@@ -66,8 +67,7 @@ def probe(source: MediaSource) -> MediaInfo:
             if restarts(container, opening.stream):
                 raise InputRejected(
                     "clock_restarts",
-                    "Two recordings are joined in the file and its clock starts again, so a time means two pictures; "
-                    "upload them one by one.",
+                    "The file joins recordings whose clocks all start anew; upload them one by one.",
                     file=source.name,
                 )
             budget.left = None
