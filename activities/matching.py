@@ -100,9 +100,11 @@ def search_video(
         )
         for _ in range(_GALLERY_ROUNDS):
             gallery = _gallery(services, event_id)
-            decided = {match.id: match for match in decide_matches(gallery, appearances, policy)}
+            compared = _comparable(gallery, appearances)
+            decided = {match.id: match for match in decide_matches(compared, appearances, policy)}
+            kept = {fan.fan_id for fan in gallery} - {fan.fan_id for fan in compared}
             hold()
-            _write_matches(services, video_id, decided, remember)
+            _write_matches(services, video_id, decided, kept, remember)
             hold()
             if not _somebody_left(services, event_id, gallery):
                 log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
@@ -114,13 +116,15 @@ def _write_matches(
     services: Services,
     video_id: str,
     decided: dict[str, MatchDocument],
+    kept: set[str],
     remember: Callable[[Iterable[str]], None],
 ) -> None:
+    """Write what is new and delete what is no longer so; matches of the fans in `kept` are left as they are."""
     documents = services.documents
     stored = {
         match.id: match for match in documents.query(MatchDocument, "c.videoId = @video", {"@video": video_id})
     }
-    gone = [match for key, match in stored.items() if key not in decided]
+    gone = [match for key, match in stored.items() if key not in decided and match.fan_id not in kept]
     new = [match for key, match in decided.items() if key not in stored or _differ(match, stored[key])]
     matched = {match.fan_id for match in decided.values() if match.decision == "match"}
     remember({*matched, *(match.fan_id for match in gone), *(match.fan_id for match in new)})
@@ -136,6 +140,17 @@ def _differ(one: MatchDocument, other: MatchDocument) -> bool:
 
 def _gallery(services: Services, event_id: str) -> list[FanDocument]:
     return list(services.documents.query(FanDocument, _IN_GALLERY, {"@event": event_id}))
+
+
+def _comparable(gallery: Sequence[FanDocument], appearances: Sequence[AppearanceDocument]) -> list[FanDocument]:
+    """Return the fans embedded by the network the video was analysed with.
+
+    Nothing new can be said about the others until one of both is embedded anew.
+    """
+    if not appearances:
+        return list(gallery)
+    network = appearances[0].model_contract  # one merge wrote them all
+    return [fan for fan in gallery if fan.model_contract == network]
 
 
 _IN_GALLERY = "ARRAY_CONTAINS(c.eventIds, @event) AND c.template != null AND c.consent.given = true"

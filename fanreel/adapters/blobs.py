@@ -5,16 +5,26 @@ same interface. Retries of single calls are the SDK's own policy, set below.
 """
 
 import mimetypes
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import (
     BlobClient,
+    BlobLeaseClient,
     BlobSasPermissions,
     BlobServiceClient,
     ContentSettings,
@@ -26,7 +36,7 @@ from azure.storage.blob import (
 from fanreel.adapters.identity import azure_credential
 from fanreel.adapters.media.source import BlobSource, MediaSource
 from fanreel.contracts import Wire
-from fanreel.errors import ContractBroken, InputRejected
+from fanreel.errors import ContractBroken, InputRejected, TransientFault
 from fanreel.settings import Settings
 
 _W = TypeVar("_W", bound=Wire)
@@ -35,6 +45,9 @@ _W = TypeVar("_W", bound=Wire)
 _CLOCK_SKEW = timedelta(minutes=5)
 # A user-delegation key lives up to 7 days; a short one limits what a leaked link could be made into.
 _DELEGATION_KEY_LIFE = timedelta(hours=2)
+# The longest a blob lease may be; how long others wait when its holder has died.
+_LOCK_SECONDS = 60
+_LOCK_WAIT_SECONDS = 300.0
 
 
 def storage_retry() -> ExponentialRetry:
@@ -121,6 +134,29 @@ class BlobStore:
         except ResourceNotFoundError:
             return None
         return max(0.0, (datetime.now(UTC) - properties.last_modified).total_seconds())
+
+    @contextmanager
+    def exclusive(
+        self, container: str, blob: str, *, wait_seconds: float = _LOCK_WAIT_SECONDS
+    ) -> Generator[Callable[[], None]]:
+        """Hold a blob's lease, so that only one of all processes is inside; the blob is created when absent.
+
+        Yields a check to call right before and after what must not overlap: it holds on for another minute, or
+        raises TransientFault `lock_lost`. Raises TransientFault `lock_busy` when others hold it for too long.
+        """
+        lease = _acquired(self.client(container, blob), wait_seconds)
+
+        def hold() -> None:
+            try:
+                lease.renew()
+            except (ResourceExistsError, ResourceNotFoundError, ResourceModifiedError) as lost:
+                raise TransientFault("lock_lost", "This took too long and somebody else began.") from lost
+
+        try:
+            yield hold
+        finally:
+            with suppress(AzureError):  # it runs out by itself
+                lease.release()
 
     def read_bytes(self, container: str, blob: str, *, limit_bytes: int, etag: str) -> bytes:
         """Read one version of a small blob whole.
@@ -239,6 +275,23 @@ def _service(settings: Settings) -> BlobServiceClient:
         credential=azure_credential(settings),
         retry_policy=storage_retry(),
     )
+
+
+def _acquired(client: BlobClient, wait_seconds: float) -> BlobLeaseClient:
+    give_up_at = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return client.acquire_lease(_LOCK_SECONDS)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError, ResourceModifiedError):  # somebody else was faster
+                client.upload_blob(b"", overwrite=False)
+        except HttpResponseError as busy:
+            if getattr(busy, "error_code", None) != "LeaseAlreadyPresent":
+                raise
+            if time.monotonic() > give_up_at:
+                raise TransientFault("lock_busy", "Others hold this for too long; try again later.") from busy
+            # At random, so that nobody who waits is always the last to ask.
+            time.sleep(random.uniform(0.1, 0.5))
 
 
 def _account_key(service: BlobServiceClient) -> str:

@@ -62,6 +62,11 @@ def fan_pages_prefix(video: str) -> str:
     return f"{video}/matched-fans."
 
 
+def search_lock_blob(video: str) -> str:
+    """Empty blob whose lease says: somebody is deciding who is in this video."""
+    return f"{video}/search.lock"
+
+
 def appearance_id(video: str, index: int) -> str:
     """Id of the index-th appearance of a video (appearances are ordered by time, then place)."""
     return f"{video}-a{index:05d}"
