@@ -184,14 +184,14 @@ def files(services: Services) -> list[str]:
 def meanwhile(
     monkeypatch: pytest.MonkeyPatch, services: Services, before: str, happens: Callable[[], None]
 ) -> None:
-    """Let something happen once, right before the next write (`create` or `update`) of a montage."""
+    """Let something happen once, right before the next `create`, `update` or `delete` of a montage."""
     original = getattr(services.documents, before)
     pending = [happens]
 
-    def hooked(first: Any, *rest: Any) -> Any:
+    def hooked(first: Any, *rest: Any, **more: Any) -> Any:
         if pending and (first is MontageDocument or isinstance(first, MontageDocument)):
             pending.pop()()
-        return original(first, *rest)
+        return original(first, *rest, **more)
 
     monkeypatch.setattr(services.documents, before, hooked)
 
@@ -270,6 +270,24 @@ def test_a_newer_montage_is_not_overwritten_by_a_stalled_publication(
     assert published is not None
     assert (published.status, published.montage_id) == ("ready", newer[0].montage_id)
     assert files(services) == [f"ada/{newer[0].montage_id}.mp4"]
+
+
+def test_a_stalled_withdrawal_does_not_delete_a_newer_montage(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_out(services)
+    unmatch(services, "v-1", "v-2")
+
+    def happens() -> None:
+        add_video(services, "v-3")
+        assert publish_montage(services, plan_and_render(services)).needed
+
+    meanwhile(monkeypatch, services, "delete", happens)
+    assert plan_montage(services, WORK).reason == "no_material", "as it was when this one looked"
+    published = out(services)
+    assert published is not None
+    assert published.status == "ready"
+    assert files(services) == [published.files["mp4"]]
 
 
 def test_a_stalled_announcement_does_not_hide_a_newer_montage(
