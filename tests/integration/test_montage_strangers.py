@@ -1,0 +1,101 @@
+"""A plan is made knowing everybody seen in the fan's shots, not the fan alone (real Cosmos emulator)."""
+
+import pytest
+
+from activities.montage_plans import best_plan, gather
+from fanreel.adapters.services import Services
+from fanreel.contracts import (
+    AppearanceDocument,
+    Consent,
+    Evidence,
+    FanDocument,
+    MatchDocument,
+    ModelContract,
+    MontageWork,
+    Shot,
+    VideoDocument,
+)
+from fanreel.domain import naming
+from fanreel.local.servers import Azurite, CosmosEmulator
+
+from .flow_services import services_on
+
+pytestmark = pytest.mark.integration
+
+WORK = MontageWork(fan_id="ada", event_id="cup")
+CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
+EVIDENCE = Evidence(
+    distance=0.4,
+    threshold=0.5,
+    review_threshold=0.6,
+    threshold_reason="test",
+    runner_up_fan_id=None,
+    runner_up_margin=None,
+    supporting_faces=5,
+)
+
+
+def seen(index: int, start_ms: int, end_ms: int, shot: int = 0) -> AppearanceDocument:
+    stamps = tuple(range(start_ms, end_ms, 200))
+    return AppearanceDocument(
+        id=naming.appearance_id("v-1", index),
+        video_id="v-1",
+        event_id="cup",
+        start_ms=start_ms,
+        end_ms=end_ms,
+        shot_index=shot,
+        pts_ms=stamps,
+        boxes=tuple((0, 0, 100, 100) for _ in stamps),
+        model_contract=CONTRACT,
+    )
+
+
+def match(of: AppearanceDocument) -> MatchDocument:
+    return MatchDocument(
+        id=naming.match_id(of.id, "ada"),
+        fan_id="ada",
+        video_id=of.video_id,
+        event_id="cup",
+        appearance_id=of.id,
+        start_ms=of.start_ms,
+        end_ms=of.end_ms,
+        probability=0.95,
+        decision="match",
+        evidence=EVIDENCE,
+        model_contract=CONTRACT,
+    )
+
+
+def put_video(services: Services) -> None:
+    services.documents.create(
+        VideoDocument(
+            id="v-1",
+            video_id="v-1",
+            event_id="cup",
+            name="final.mp4",
+            blob_name="cup/final.mp4",
+            blob_etag="1",
+            instance_id="i",
+            status="ready",
+            duration_ms=30_000,
+            shots=(Shot(start_ms=0, end_ms=20_000), Shot(start_ms=20_000, end_ms=30_000)),
+        )
+    )
+
+
+def test_a_stranger_without_a_match_between_two_of_the_fan_is_not_in_the_plan(
+    azurite: Azurite, cosmos: CosmosEmulator
+) -> None:
+    before, stranger, after = seen(0, 1_000, 4_000), seen(1, 4_000, 4_400), seen(2, 4_400, 9_000)
+    elsewhere = seen(3, 21_000, 24_000, shot=1)
+    with services_on(azurite, cosmos) as services:
+        consent = Consent(given=True, text_version="1", given_at="2026-05-01T10:00:00Z")
+        services.documents.create(FanDocument(id="ada", fan_id="ada", event_ids=("cup",), consent=consent))
+        put_video(services)
+        services.documents.upsert_many([before, stranger, after, elsewhere])
+        services.documents.upsert_many([match(before), match(after)])
+        material = gather(services, WORK)
+        plan = best_plan(services, WORK, material)
+    assert set(material.appearances) == {before.id, stranger.id, after.id}
+    assert plan is not None
+    assert [(clip.start_ms, clip.end_ms) for clip in plan.clips] == [(1_000, 3_800), (4_400, 8_800)]
