@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from activities import enrolment
@@ -17,6 +18,7 @@ from fanreel.contracts import (
     MatchDocument,
     SelfieRecord,
     SelfieWork,
+    Vectors,
     VideoDocument,
     VideoStatus,
 )
@@ -163,8 +165,10 @@ def biometrics(services: Services, fan_id: str) -> list[str]:
 
 
 def with_everything(services: Services, fan_id: str, contract: Any) -> SelfieWork:
-    """A fan with a selfie, a match and a montage that is out."""
+    """A fan with a selfie, a template, a match and a montage that is out."""
     work = enrolled(services, fan_id)
+    update = {"template": Vectors.pack(np.ones((1, 4), np.float32) / 2), "model_contract": contract}
+    services.documents.update(FanDocument, fan_id, fan_id, lambda fan: fan.model_copy(update=update))
     settings = services.settings
     services.documents.create(montage(fan_id=fan_id))
     services.documents.create(
