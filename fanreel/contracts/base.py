@@ -22,7 +22,13 @@ class Wire(BaseModel):
     """Something that crosses a boundary: camelCase outside, snake_case inside, never changed in place."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", protected_namespaces=()
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        protected_namespaces=(),
+        # What does not fit may be a template, and errors end up in logs and histories.
+        hide_input_in_errors=True,
     )
 
     def to_wire(self) -> dict[str, Any]:

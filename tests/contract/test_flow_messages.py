@@ -159,3 +159,14 @@ def test_the_video_view_has_progress_and_no_storage_paths() -> None:
 )
 def test_ids_that_clients_choose(text: str, valid: bool) -> None:
     assert is_identifier(text) is valid
+
+
+@pytest.mark.parametrize("kind", [Vectors, SelfieRecord, FanDocument])
+def test_what_does_not_fit_is_not_quoted_in_the_error(kind: type[Wire]) -> None:
+    """Errors end up in logs and in the histories of orchestrations; what does not fit may be a template."""
+    secret = "U0VDUkVU"
+    wrong = {field: [secret] for field in kind.to_wire(example(kind))}
+    for data in (wrong, json.dumps(wrong), secret):
+        with pytest.raises(ValueError, match="validation error") as broken:
+            kind.from_wire(data)
+        assert secret not in str(broken.value)
