@@ -219,9 +219,12 @@ def apparent_gender(female_probability: float, votes: int) -> Literal["female", 
 def _people(
     video_id: str, event_id: str, appearances: Sequence[AppearanceDocument], names: dict[int | None, str]
 ) -> tuple[PersonDocument, ...]:
+    of_person: dict[str, list[AppearanceDocument]] = {person_id: [] for person_id in names.values()}
+    for appearance in appearances:
+        if appearance.person_id is not None:
+            of_person[appearance.person_id].append(appearance)
     documents: list[PersonDocument] = []
-    for person_id in names.values():
-        own = [a for a in appearances if a.person_id == person_id]
+    for person_id, own in of_person.items():
         spans = union_of_spans([(a.start_ms, a.end_ms) for a in own])
         faces = [a.best_face for a in own if a.best_face is not None]
         documents.append(

@@ -188,9 +188,8 @@ def _join(pieces: Sequence[_Piece], seen_twice: Sequence[tuple[int, int, int, in
     group_of = list(range(len(pieces)))
     members = {index: [index] for index in range(len(pieces))}
     places = {
-        index: dict(zip(piece.track.pts_ms.tolist(), piece.track.boxes, strict=True))
-        for index, piece in enumerate(pieces)
-        if any(index in link for link in links)
+        index: dict(zip(pieces[index].track.pts_ms.tolist(), pieces[index].track.boxes, strict=True))
+        for index in {index for link in links for index in link}
     }
     for (a, b), _ in sorted(links.items(), key=lambda item: (-item[1], item[0])):
         first, second = sorted((group_of[a], group_of[b]))
