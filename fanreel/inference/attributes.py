@@ -1,4 +1,4 @@
-"""Apparent gender, age, expression, mouth opening and head pose of face chips."""
+"""Apparent gender, age, expression and mouth opening of face chips."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,7 +8,7 @@ import numpy as np
 from fanreel.domain.faces import F32
 
 from .chips import FaceChips
-from .landmarks import HeadPose, Landmarks, head_pose, mouth_opening
+from .landmarks import Landmarks, mouth_opening
 from .runtime import Session, run_in_batches
 
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
@@ -29,8 +29,6 @@ class AttributeBatch:
     expression          (n, 7) probabilities in the order of EXPRESSIONS
     valence, arousal    (n,) −1..1, from the expression
     mouth_open          (n,) inner-lip gap over inner mouth width, 0..~1
-    pose                yaw, pitch, roll in degrees
-    landmarks           (n, 68, 2) in 0..1 of the padded square chip
     """
 
     female_probability: F32
@@ -39,8 +37,6 @@ class AttributeBatch:
     valence: F32
     arousal: F32
     mouth_open: F32
-    pose: HeadPose
-    landmarks: F32
 
     def __len__(self) -> int:
         return len(self.female_probability)
@@ -64,7 +60,6 @@ class FaceApiAttributes:
 
     def measure(self, chips: FaceChips) -> AttributeBatch:
         """Return the attributes of all chips; raises ModelFault when a network fails."""
-        points = self.landmarks.locate(chips.square_rgb)
         if len(chips):
             person = run_in_batches(self.age_gender, chips.square_rgb)
             expression: F32 = run_in_batches(self.expressions, chips.square_rgb)["probabilities"]
@@ -79,7 +74,5 @@ class FaceApiAttributes:
             expression=expression,
             valence=feeling[:, 0],
             arousal=feeling[:, 1],
-            mouth_open=mouth_opening(points),
-            pose=head_pose(points),
-            landmarks=points,
+            mouth_open=mouth_opening(self.landmarks.locate(chips.square_rgb)),
         )

@@ -1,4 +1,4 @@
-"""The 68-point network and what is read from its points: five points, mouth opening, head pose."""
+"""The 68-point network and what is read from its points: five points and mouth opening."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fanreel.domain.faces import F32, Bgr
 
-from .images import F64, chips, square_boxes, square_matrices, tame
+from .images import chips, square_boxes, square_matrices, tame
 from .runtime import Session, run_in_batches
 
 SIDE_PX = 112
@@ -16,26 +16,6 @@ SIDE_PX = 112
 VIEWER_LEFT_EYE, VIEWER_RIGHT_EYE = slice(36, 42), slice(42, 48)
 NOSE_TIP, MOUTH_LEFT, MOUTH_RIGHT = 30, 48, 54
 INNER_LEFT, INNER_RIGHT, INNER_TOP, INNER_BOTTOM = 60, 64, (61, 62, 63), (67, 66, 65)
-
-POSE_POINTS = (30, 8, 36, 45, 48, 54)
-POSE_MODEL = np.array(
-    [[0, 0, 0], [0, 330, -65], [-225, -170, -135], [225, -170, -135], [-150, 150, -125], [150, 150, -125]],
-    np.float64,
-)
-"""Nose tip, chin, outer eye corners, mouth corners of a generic head; x right, y down, z towards the viewer
-(the six-point model of common use, e.g. Mallick, "Head pose estimation using OpenCV and dlib")."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeadPose:
-    """Weak-perspective head pose in degrees, each (n,).
-
-    yaw > 0 looks to the viewer's right, pitch > 0 down; roll > 0 is clockwise.
-    """
-
-    yaw: F32
-    pitch: F32
-    roll: F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +55,3 @@ def mouth_opening(points: F32) -> F32:
     gap = np.linalg.norm(points[:, INNER_TOP] - points[:, INNER_BOTTOM], axis=2).mean(axis=1)
     width = np.linalg.norm(points[:, INNER_LEFT] - points[:, INNER_RIGHT], axis=1)
     return np.clip(gap / np.maximum(width, 1e-6), 0, 2).astype(np.float32)
-
-
-def head_pose(points: F32) -> HeadPose:
-    """Estimate the pose by a least-squares affine camera over six points; good to about ten degrees."""
-    model = POSE_MODEL - POSE_MODEL.mean(axis=0)
-    seen = points[:, POSE_POINTS].astype(np.float64)
-    seen -= seen.mean(axis=1, keepdims=True)
-    camera: F64 = np.swapaxes(np.linalg.pinv(model)[None] @ seen, 1, 2)  # (n, 2, 3): image x and y axes
-    axes = camera / np.maximum(np.linalg.norm(camera, axis=2, keepdims=True), 1e-9)
-    right, down = axes[:, 0], axes[:, 1]
-    yaw = np.arcsin(np.clip(right[:, 2], -1, 1))
-    pitch = np.arcsin(np.clip(down[:, 2], -1, 1))
-    roll = np.arctan2(down[:, 0], down[:, 1])
-    degrees = [np.degrees(angle).astype(np.float32) for angle in (yaw, pitch, roll)]
-    return HeadPose(*degrees)

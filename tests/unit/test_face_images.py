@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fanreel.domain.faces import Faces
 from fanreel.inference.chips import ALIGNED_TEMPLATE, aligning_matrices
 from fanreel.inference.images import chip, shrink_to, similarity_matrices, square_boxes, square_matrices
-from fanreel.inference.landmarks import POSE_MODEL, POSE_POINTS, five_of, head_pose, mouth_opening, padded_squares
+from fanreel.inference.landmarks import five_of, mouth_opening, padded_squares
 
 pytestmark = pytest.mark.unit
 
@@ -100,26 +100,6 @@ def test_frame_is_shrunk_never_enlarged() -> None:
     same, one = shrink_to(frame, 4096)
     assert same is frame
     assert one == 1
-
-
-def head(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """68 points of which the six pose points are the turned model, in a unit square."""
-    turned = POSE_MODEL.copy()
-    y, p, r = np.radians([yaw, pitch, roll])
-    turn_yaw = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
-    turn_pitch = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
-    turn_roll = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    turned = turned @ (turn_roll @ turn_pitch @ turn_yaw).T
-    points = np.zeros((1, 68, 2), np.float32)
-    points[0, POSE_POINTS] = turned[:, :2] / 1000 + 0.5
-    return points
-
-
-@pytest.mark.parametrize("angle", [-40, -15, 0, 15, 40])
-def test_pose_reads_each_angle_of_a_turned_head(angle: float) -> None:
-    assert head_pose(head(angle, 0, 0)).yaw[0] == pytest.approx(angle, abs=1)
-    assert head_pose(head(0, angle, 0)).pitch[0] == pytest.approx(angle, abs=1)
-    assert head_pose(head(0, 0, angle)).roll[0] == pytest.approx(angle, abs=1)
 
 
 def test_mouth_opening_grows_with_the_gap() -> None:
