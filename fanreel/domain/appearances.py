@@ -47,9 +47,11 @@ def build_appearances(
     """
     looks = np.asarray(sampled_ms, np.int64)
     interval_ms = float(np.median(np.diff(looks))) if len(looks) > 1 else np.inf
+    starts = np.array([shot.start_ms for shot in shots], np.int64)
+    ends = np.array([shot.end_ms for shot in shots], np.int64)
     found: list[Appearance] = []
     for track in tracks:
-        for shot_index, in_shot in _by_shot(track, shots):
+        for shot_index, in_shot in _by_shot(track, starts, ends):
             for part in _one_person_each(in_shot, longest_gap_ms(interval_ms)):
                 if part.faces is not None or len(part) >= MIN_SIGHTINGS:
                     end_ms = _end_ms(part, shots[shot_index].end_ms, looks, interval_ms)
@@ -79,11 +81,13 @@ def common_expression(track: WholeTrack) -> str | None:
     return min(weight, key=lambda name: (-weight[name], name)) if weight else None
 
 
-def _by_shot(track: WholeTrack, shots: Sequence[Shot]) -> list[tuple[int, WholeTrack]]:
-    starts = np.array([shot.start_ms for shot in shots], np.int64)
-    ends = np.array([shot.end_ms for shot in shots], np.int64)
+def _by_shot(
+    track: WholeTrack, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> list[tuple[int, WholeTrack]]:
+    if not len(starts):
+        return []
     shot_of = np.searchsorted(starts, track.pts_ms, side="right") - 1
-    inside = (shot_of >= 0) & (track.pts_ms < ends[shot_of]) if len(shots) else np.zeros(len(track), np.bool_)
+    inside = (shot_of >= 0) & (track.pts_ms < ends[shot_of])
     return [(int(i), track.select(np.flatnonzero(inside & (shot_of == i)))) for i in np.unique(shot_of[inside])]
 
 

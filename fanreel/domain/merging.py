@@ -23,7 +23,7 @@ from fanreel.domain import naming
 from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, common_expression
 from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
-from fanreel.domain.stitching import stitch
+from fanreel.domain.stitching import one_per_segment, stitch
 from fanreel.domain.templates import vote
 from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
 from fanreel.errors import ContractBroken
@@ -60,7 +60,7 @@ def merge_segments(
     Raises ContractBroken (`foreign_result`, `mixed_model_contracts`) when results belong to another video or were
     embedded by different networks.
     """
-    chosen = _one_per_segment(plan, results)
+    chosen = _of_plan(plan, results)
     contract = _common_contract(chosen)
     timeline = build_timeline(plan, chosen)
     appearances = build_appearances(stitch(chosen), timeline.shots, sample_times(chosen))
@@ -87,10 +87,9 @@ def merge_segments(
     )
 
 
-def _one_per_segment(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> list[SegmentResult]:
-    """Keep the first attempt of every planned segment, in order."""
-    chosen: dict[str, SegmentResult] = {}
-    for result in sorted(results, key=lambda r: r.attempt):
+def _of_plan(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> list[SegmentResult]:
+    """Keep one result of every planned segment, in order."""
+    for result in results:
         if result.video_id != plan.video_id:
             raise ContractBroken(
                 "foreign_result",
@@ -98,7 +97,7 @@ def _one_per_segment(plan: SegmentPlanDocument, results: Sequence[SegmentResult]
                 video_id=result.video_id,
                 plan=plan.video_id,
             )
-        chosen.setdefault(result.segment_id, result)
+    chosen = {result.segment_id: result for result in one_per_segment(results)}
     return [chosen[s.segment_id] for s in plan.segments if s.segment_id in chosen]
 
 

@@ -102,7 +102,7 @@ def stitch(results: Sequence[SegmentResult]) -> list[WholeTrack]:
     pieces = sorted(
         (
             _Piece(r.start_ms, r.end_ms, _from_wire(t))
-            for r in _one_per_segment(results)
+            for r in one_per_segment(results)
             for t in r.tracks
             if t.pts_ms
         ),
@@ -127,7 +127,7 @@ def stitch(results: Sequence[SegmentResult]) -> list[WholeTrack]:
     return sorted(tracks, key=lambda track: (int(track.pts_ms[0]), *track.boxes[0].tolist()))
 
 
-def _one_per_segment(results: Sequence[SegmentResult]) -> list[SegmentResult]:
+def one_per_segment(results: Sequence[SegmentResult]) -> list[SegmentResult]:
     """Keep the first attempt of every segment, whatever order they come in."""
     chosen: dict[str, SegmentResult] = {}
     for result in sorted(results, key=lambda r: (r.segment_id, r.attempt)):
