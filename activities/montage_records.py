@@ -86,6 +86,8 @@ def give_up(services: Services, work: MontageWork, reason: str) -> None:
     """Note that `work` could not be made: what waits for it has failed, what is out is no longer up to date."""
     if not may_have_montages(services, work.fan_id):
         withdraw(services, current_montage(services, work))
+        if work.montage_id:
+            delete_files(services, work.fan_id, work.montage_id)
         return
 
     def failed(document: MontageDocument) -> MontageDocument | None:

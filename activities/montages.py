@@ -142,7 +142,8 @@ def _planned(
     # A montage that is out stays out meanwhile, unless it shows what is no longer a match.
     if not stays and not _announce(services, current, rendering(plan)):
         return None
-    if not may_have_montages(services, work.fan_id):  # erased in between: round again takes it back
+    if not may_have_montages(services, work.fan_id):  # erased in between: round again takes back what is out
+        delete_files(services, work.fan_id, plan.montage_id)
         return None
     return MontagePlanned(montage_id=plan.montage_id, needed=True)
 

@@ -314,6 +314,33 @@ def test_a_fan_erased_while_a_montage_is_planned_keeps_no_document(
     assert out(services) is None
 
 
+def test_a_fan_erased_while_an_update_is_planned_or_rendered_keeps_no_file(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publish_montage(services, plan_and_render(services)).needed
+    add_video(services, "v-3")
+    put_json = services.blobs.put_json
+
+    def erased_before(*where: Any, **more: Any) -> bool:
+        assert_erased(services)
+        return put_json(*where, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.blobs, "put_json", erased_before)
+        assert plan_montage(services, WORK).needed is False
+    assert stored(services) == []
+    services.blobs.put_marker(services.settings.container_montages, OLD_FILE)
+    services.blobs.put_json(services.settings.container_results, rendered_blob(OLD), montage())
+    abandon_montage(services, OLD)
+    assert stored(services) == [], "what a render left behind goes with its failure"
+
+
+def stored(services: Services) -> list[str]:
+    """Everything kept about the fan in storage and in the montages."""
+    assert out(services) is None
+    return [*files(services), *services.blobs.list_names(services.settings.container_results, "fans/")]
+
+
 def assert_erased(services: Services) -> None:
     assert erase(services, "ada")
 
