@@ -9,7 +9,7 @@ import orchestrators
 from fanreel.adapters.telemetry import configure_telemetry
 from fanreel.settings import get_settings
 
-configure_telemetry(get_settings(), "fanreel-functions")
+configure_telemetry(get_settings())
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 for blueprint in (*functions.blueprints, orchestrators.blueprint, activities.blueprint):

@@ -1,4 +1,4 @@
-"""What every activity has in common: typed in, typed out, one span, one log line, the process's services.
+"""What every activity has in common: typed in, typed out, one trace, one log line, the process's services.
 
 An activity is written as `def name(services, work: Contract) -> Contract` and registered with `@activity`.
 The orchestration sees its input and output as JSON; the function itself stays callable for tests.
@@ -12,7 +12,7 @@ import azure.durable_functions as df
 import structlog
 
 from fanreel.adapters.services import Services, get_services
-from fanreel.adapters.telemetry import step_span
+from fanreel.adapters.telemetry import in_trace
 from fanreel.contracts import Wire
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ def run_activity(
     subject = names.get("video_id") or names.get("fan_id", "")
     started = time.perf_counter()
     with (
-        step_span(function.__name__, subject=subject, attributes=names),
+        in_trace(subject=subject),
         structlog.contextvars.bound_contextvars(activity=function.__name__, **names),
     ):
         try:

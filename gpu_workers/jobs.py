@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fanreel.adapters.blobs import BlobStore
 from fanreel.adapters.media.source import MediaSource
 from fanreel.adapters.queues import JobQueue, Lease
-from fanreel.adapters.telemetry import current_traceparent, step_span
+from fanreel.adapters.telemetry import current_traceparent, in_trace
 from fanreel.contracts import MediaInfo, Segment, SegmentDone, SegmentJob, SegmentPlanDocument, SegmentResult
 from fanreel.domain import naming
 from fanreel.errors import ContractBroken, InputRejected, ModelFault
@@ -68,7 +68,7 @@ class JobRunner:
             return True
         names = {"video_id": job.video_id, "segment": job.segment_id, "attempt": job.attempt}
         with (
-            step_span("segment", subject=job.video_id, traceparent=job.traceparent, attributes=names),
+            in_trace(subject=job.video_id, traceparent=job.traceparent),
             structlog.contextvars.bound_contextvars(**names),
         ):
             if lease.dequeue_count > self._settings.max_dequeue:

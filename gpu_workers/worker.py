@@ -155,7 +155,7 @@ def _is_denied(fault: AzureError) -> bool:
 def main() -> int:
     """Run one worker of this process's settings."""
     settings = get_settings()
-    configure_telemetry(settings, "fanreel-worker")
+    configure_telemetry(settings)
     stopped = Event()
     worker: Worker | None = None
 

@@ -92,7 +92,6 @@ module gpuPool './modules/gpu-pool.bicep' = {
     queueName: storage.outputs.segmentsQueue
     maxExecutions: maxGpuJobs
     logWorkspaceName: monitoring.outputs.workspaceName
-    insightsConnection: monitoring.outputs.insightsConnection
   }
 }
 

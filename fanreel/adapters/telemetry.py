@@ -1,34 +1,30 @@
-"""Structured logs and traces, the same in the Functions app and in the worker.
+"""Structured logs, every line with the trace it belongs to, the same in the Functions app and in the worker.
 
-All steps of one broadcast (or one selfie) share a trace: its id is derived from the id of the thing worked
-on, because a Durable replay carries no context of ours. Inside a step, spans nest as usual, and the queue
-message to the worker carries `traceparent`.
+All steps of one broadcast (or one selfie) share a trace id: it is derived from the id of the thing worked on,
+because a Durable replay carries no context of ours. The queue message to the worker and its report carry it as
+W3C `traceparent`, so that one search over the logs follows a broadcast from upload to montage. No spans are
+recorded: what a step did and how long it took is in its log lines.
 """
 
 import hashlib
 import logging
 import sys
-from collections.abc import Generator, Mapping, MutableMapping
+from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry import context, trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from fanreel.settings import Settings
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_TRACER_NAME = "fanreel"
 
 
-def configure_telemetry(settings: Settings, service: str) -> None:
-    """Set up logs and traces of this process. Calling it again changes the log settings only."""
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider(resource=Resource.create({"service.name": service})))
+def configure_telemetry(settings: Settings) -> None:
+    """Set up the logs of this process; calling it again changes them."""
     level = logging.getLevelNamesMapping()[settings.log_level]
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -49,31 +45,24 @@ def configure_telemetry(settings: Settings, service: str) -> None:
         cache_logger_on_first_use=False,
     )
     # The SDKs' own request logs would drown ours.
-    for noisy in ("azure", "opentelemetry"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 @contextmanager
-def step_span(
-    name: str,
-    *,
-    subject: str = "",
-    traceparent: str | None = None,
-    attributes: Mapping[str, str | int] | None = None,
-) -> Generator[None]:
-    """Run a step inside a span: below `traceparent` when given, else in the trace of `subject`."""
-    parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
-    if parent is None and subject:
-        parent = trace.set_span_in_context(NonRecordingSpan(_subject_context(subject)))
-    tracer = trace.get_tracer(_TRACER_NAME)
-    with tracer.start_as_current_span(
-        name, context=parent, kind=SpanKind.INTERNAL, attributes=dict(attributes or {})
-    ):
+def in_trace(*, subject: str = "", traceparent: str | None = None) -> Generator[None]:
+    """Run a step in the trace of `traceparent` when given, else in that of `subject`."""
+    inside = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
+    if inside is None and subject:
+        inside = trace.set_span_in_context(NonRecordingSpan(_subject_context(subject)))
+    token = context.attach(inside or context.get_current())
+    try:
         yield
+    finally:
+        context.detach(token)
 
 
 def current_traceparent() -> str | None:
-    """Return the W3C `traceparent` of the current span, for a message; None outside any span."""
+    """Return the W3C `traceparent` of the current step, for a message; None outside any trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
@@ -90,7 +79,7 @@ def _subject_context(subject: str) -> SpanContext:
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = f"{context.trace_id:032x}"
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid:
+        event["trace_id"] = f"{current.trace_id:032x}"
     return event

@@ -12,7 +12,6 @@ param storageName string
 param queueName string
 param maxExecutions int
 param logWorkspaceName string
-param insightsConnection string
 
 @allowed([
   'Consumption-GPU-NC8as-T4'
@@ -137,10 +136,6 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
             {
               name: 'FANREEL_LOG_FORMAT'
               value: 'json'
-            }
-            {
-              name: 'APPLICATIONINSIGHTS_CONNECTION_STRING'
-              value: insightsConnection
             }
           ]
         }

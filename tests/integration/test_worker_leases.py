@@ -191,7 +191,8 @@ def test_the_report_carries_the_trace_of_the_job(services: Services) -> None:
     pool.worker.run()
     (report,) = pool.reports()
     assert report.outcome == "done"
-    assert report.traceparent is None or report.traceparent.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
+    assert report.traceparent is not None
+    assert report.traceparent.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
 
 
 def test_a_job_delivered_again_is_not_analysed_again(services: Services) -> None:
