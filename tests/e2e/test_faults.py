@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -51,7 +51,8 @@ def services(stack: LocalStack) -> Iterator[Services]:
 
 
 class KillsDuring:
-    """Ends the worker while segments are analysed, and the host too, each once, and starts them again."""
+    """Ends the worker and the host with SIGKILL while segments are analysed, and the host again while montages are
+    rendered; starts them again each time."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
@@ -60,16 +61,19 @@ class KillsDuring:
     def watch(self, state: State) -> None:
         for video in state.videos.values():
             done, total = video["segments"]["done"], video["segments"]["total"]
-            if "worker" not in self.killed and total and done >= 1:
-                self._kill("worker")
-            elif "host" not in self.killed and total and 2 <= done < total:
-                self._kill("host")
+            if total and done >= 1 and done < total:
+                self._once("worker", "worker while analysing")
+            if total and 2 <= done < total:
+                self._once("host", "host while analysing")
+            if video["status"] == "rendering":
+                self._once("host", "host while rendering")
 
-    def _kill(self, name: Any) -> None:
-        self.stack.kill(name)
-        self.killed.append(name)
-        time.sleep(1)
-        self.stack.restart(name)
+    def _once(self, name: Literal["host", "worker"], when: str) -> None:
+        if when not in self.killed:
+            self.killed.append(when)
+            self.stack.kill(name)
+            time.sleep(1)
+            self.stack.restart(name)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 120) -> None:
 
 
 def test_a_run_survives_sigkill_of_worker_and_host(finished: KillsDuring, services: Services) -> None:
-    assert finished.killed == ["worker", "host"]
+    assert finished.killed == ["worker while analysing", "host while analysing", "host while rendering"]
     video = the_video(services, "broadcast.mp4")
     assert video.status == "ready", video.reason
     assert video.counts().done == video.counts().total >= 4
@@ -129,8 +133,10 @@ def test_every_montage_is_published_once(finished: KillsDuring, services: Servic
     assert montages
     assert max(Counter((m.fan_id, m.event_id) for m in montages).values()) == 1
     assert {m.status for m in montages} == {"ready"}
-    # Published under one plan only: a repeated publish of the same plan changes nothing.
+    # Published under one plan only, and rendered into one set of files: version counts other plans.
     assert {m.version for m in montages} == {1}
+    stored = set(services.blobs.list_names(services.settings.container_montages, ""))
+    assert stored == {name for montage in montages for name in montage.files.values()}
 
 
 def test_every_orchestration_has_ended(finished: KillsDuring, stack: LocalStack) -> None:
