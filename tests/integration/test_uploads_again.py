@@ -9,8 +9,6 @@ from activities.preparing import probe_video
 from activities.segments import collect_segment, dispatch_segment
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
-    MediaInfo,
-    Rational,
     SegmentDone,
     SegmentPlanDocument,
     SegmentWork,
@@ -22,34 +20,13 @@ from fanreel.domain import naming
 from fanreel.domain.media import plan_segments
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions.intake import Start, receive_video
+from tests.plain_media import plain_media
 
 from .flow_services import services_on
 
 pytestmark = pytest.mark.integration
 
-MEDIA = MediaInfo(
-    container="mp4",
-    size_bytes=1,
-    duration_ms=30_000,
-    video_index=0,
-    video_codec="h264",
-    pixel_format="yuv420p",
-    width=320,
-    height=180,
-    coded_width=320,
-    coded_height=180,
-    rotation=0,
-    sample_aspect=Rational(num=1, den=1),
-    frame_rate=Rational(num=25, den=1),
-    time_base=Rational(num=1, den=12800),
-    origin_pts=0,
-    container_start_ms=0,
-    keyframes_ms=(),
-    audio=(),
-    color_transfer="bt709",
-    interlaced=False,
-    truncated=False,
-)
+MEDIA = plain_media(30_000)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,6 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import (
     MediaInfo,
     ModelContract,
-    Rational,
     Segment,
     SegmentDone,
     SegmentJob,
@@ -41,34 +40,13 @@ from fanreel.local.servers import Azurite, CosmosEmulator
 from gpu_workers.jobs import JobRunner
 from gpu_workers.lease import renewed
 from gpu_workers.worker import EXIT_HUNG, EXIT_MODEL_FAULT, Worker, wait_for_storage
+from tests.plain_media import plain_media
 
 from .flow_services import services_on
 
 pytestmark = pytest.mark.integration
 
-MEDIA = MediaInfo(
-    container="mp4",
-    size_bytes=1,
-    duration_ms=90_000,
-    video_index=0,
-    video_codec="h264",
-    pixel_format="yuv420p",
-    width=320,
-    height=180,
-    coded_width=320,
-    coded_height=180,
-    rotation=0,
-    sample_aspect=Rational(num=1, den=1),
-    frame_rate=Rational(num=25, den=1),
-    time_base=Rational(num=1, den=12800),
-    origin_pts=0,
-    container_start_ms=0,
-    keyframes_ms=(),
-    audio=(),
-    color_transfer="bt709",
-    interlaced=False,
-    truncated=False,
-)
+MEDIA = plain_media(90_000)
 
 
 def a_result(segment: Segment, video_id: str, attempt: int) -> SegmentResult:

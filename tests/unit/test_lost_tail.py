@@ -2,38 +2,16 @@
 
 import pytest
 
-from fanreel.contracts import MediaInfo, Rational, SegmentPlanDocument
+from fanreel.contracts import SegmentPlanDocument
 from fanreel.domain.media import plan_segments
 from fanreel.domain.timeline import build_timeline
+from tests.plain_media import plain_media
 
 pytestmark = pytest.mark.unit
 
 
 def plan(*, missing_ms: int) -> SegmentPlanDocument:
-    media = MediaInfo(
-        container="mov",
-        size_bytes=1,
-        duration_ms=20_000,
-        video_index=0,
-        video_codec="h264",
-        pixel_format="yuv420p",
-        width=640,
-        height=360,
-        coded_width=640,
-        coded_height=360,
-        rotation=0,
-        sample_aspect=Rational(num=1, den=1),
-        frame_rate=Rational(num=25, den=1),
-        time_base=Rational(num=1, den=12_800),
-        origin_pts=0,
-        container_start_ms=0,
-        keyframes_ms=(),
-        audio=(),
-        color_transfer="bt709",
-        interlaced=False,
-        truncated=missing_ms > 0,
-        missing_ms=missing_ms,
-    )
+    media = plain_media(20_000, truncated=missing_ms > 0, missing_ms=missing_ms)
     return SegmentPlanDocument(
         video_id="v-1", media=media, segments=plan_segments(media, target_ms=45_000, overlap_ms=1_000)
     )

@@ -26,6 +26,7 @@ from fanreel.domain.merging import MergedVideo, apparent_gender, merge_segments
 from fanreel.domain.templates import choose_faces
 from fanreel.domain.tracks import Track, Tracker
 from fanreel.errors import ContractBroken
+from tests.plain_media import plain_media
 
 pytestmark = pytest.mark.unit
 
@@ -61,29 +62,7 @@ class Person:
 
 
 def media(duration_ms: int) -> MediaInfo:
-    return MediaInfo(
-        container="mp4",
-        size_bytes=1,
-        duration_ms=duration_ms,
-        video_index=0,
-        video_codec="h264",
-        pixel_format="yuv420p",
-        width=1280,
-        height=720,
-        coded_width=1280,
-        coded_height=720,
-        rotation=0,
-        sample_aspect=Rational(num=1, den=1),
-        frame_rate=Rational(num=25, den=1),
-        time_base=Rational(num=1, den=1000),
-        origin_pts=0,
-        container_start_ms=0,
-        keyframes_ms=tuple(range(0, duration_ms, 1000)),
-        audio=(),
-        color_transfer="",
-        interlaced=False,
-        truncated=False,
-    )
+    return plain_media(duration_ms, keyframes_ms=tuple(range(0, duration_ms, 1000)))
 
 
 def plan(duration_ms: int, target_ms: int) -> SegmentPlanDocument:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanreel.contracts.media import MediaInfo, Rational, Segment
+from fanreel.contracts.media import MediaInfo, Segment
 from fanreel.domain.media import plan_segments
+from tests.plain_media import plain_media
 
 pytestmark = pytest.mark.unit
 
@@ -15,29 +16,7 @@ HOUR_MS = 3_600_000
 
 
 def media(duration_ms: int, keyframes_ms: tuple[int, ...] = (), container_start_ms: int = 0) -> MediaInfo:
-    return MediaInfo(
-        container="mp4",
-        size_bytes=1,
-        duration_ms=duration_ms,
-        video_index=0,
-        video_codec="h264",
-        pixel_format="yuv420p",
-        width=1280,
-        height=720,
-        coded_width=1280,
-        coded_height=720,
-        rotation=0,
-        sample_aspect=Rational(num=1, den=1),
-        frame_rate=Rational(num=25, den=1),
-        time_base=Rational(num=1, den=12800),
-        origin_pts=0,
-        container_start_ms=container_start_ms,
-        keyframes_ms=keyframes_ms,
-        audio=(),
-        color_transfer="bt709",
-        interlaced=False,
-        truncated=False,
-    )
+    return plain_media(duration_ms, keyframes_ms=keyframes_ms, container_start_ms=container_start_ms)
 
 
 def plan(duration_ms: int, keyframes_ms: tuple[int, ...] = ()) -> tuple[Segment, ...]:
