@@ -11,7 +11,6 @@ from fanreel.contracts import (
     VideoWork,
 )
 from fanreel.domain import naming
-from fanreel.errors import ContractBroken
 
 # A step repeated late (at-least-once) must not move a video back.
 _ORDER: tuple[VideoStatus, ...] = ("received", "analyzing", "matching", "rendering")
@@ -22,14 +21,6 @@ def load_plan(services: Services, video_id: str) -> SegmentPlanDocument:
     return services.blobs.require_json(
         services.settings.container_results, naming.plan_blob(video_id), SegmentPlanDocument
     )
-
-
-def load_video(services: Services, video_id: str) -> VideoDocument:
-    """Return the `videos` document; it is written before any orchestration starts."""
-    found = services.documents.get(VideoDocument, video_id, video_id)
-    if found is None:
-        raise ContractBroken("video_missing", "There is no videos document.", video_id=video_id)
-    return found
 
 
 def update_video(

@@ -24,7 +24,7 @@ from fanreel.contracts import (
     VideoWork,
 )
 
-from .base import Steps, orchestrator, step
+from .base import Steps, closing_step, orchestrator, step
 from .montages import make_montages
 
 MAX_WAITS = 200
@@ -39,7 +39,7 @@ def analyze_video(context: df.DurableOrchestrationContext) -> Steps:
         return (yield from _analyze(context, video))
     except Exception:
         # Whatever went wrong, nobody may wait for this video for ever.
-        yield step(context, "finish_video", FinishWork(video=video, failed_segments=0, status="failed"))
+        yield closing_step(context, "finish_video", FinishWork(video=video, failed_segments=0, status="failed"))
         raise
 
 
@@ -54,7 +54,7 @@ def _analyze(context: df.DurableOrchestrationContext, video: VideoWork) -> Steps
     failed = yield from _fan_out(context, video, plan)
     if failed == plan.segment_count:
         finish = FinishWork(video=video, failed_segments=failed, status="failed", reason="no_segment_analyzed")
-        yield step(context, "finish_video", finish)
+        yield closing_step(context, "finish_video", finish)
         return {"videoId": video.video_id, "status": "failed", "reason": finish.reason}
 
     context.set_custom_status({"stage": "merging", "segments": plan.segment_count, "failed": failed})
@@ -66,7 +66,7 @@ def _analyze(context: df.DurableOrchestrationContext, video: VideoWork) -> Steps
         fans = FanPageOutcome.from_wire((yield step(context, "load_fan_page", FanPage(video=video, page=page))))
         yield from make_montages(context, fans.fan_ids, video.event_id, f"m{page}")
 
-    yield step(context, "finish_video", FinishWork(video=video, failed_segments=failed))
+    yield closing_step(context, "finish_video", FinishWork(video=video, failed_segments=failed))
     context.set_custom_status({"stage": "finished", "fans": matched.fans})
     return {"videoId": video.video_id, "status": "finished", "fans": matched.fans}
 
@@ -131,7 +131,7 @@ def analyze_segment(context: df.DurableOrchestrationContext) -> Steps:
     except Exception:
         outcome = None
     if outcome is None:
-        return (yield step(context, "abandon_segment", work))
+        return (yield closing_step(context, "abandon_segment", work))
     return outcome.to_wire()
 
 

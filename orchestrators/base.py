@@ -21,6 +21,10 @@ Steps: TypeAlias = Generator[TaskBase, Any, Any]
 _RETRY_FIRST_MS = 2_000
 _RETRY_ATTEMPTS = 4
 
+# A step that ends something has nothing behind it that could say so: it outlasts an outage of ten minutes.
+_CLOSING_FIRST_MS = 10_000
+_CLOSING_ATTEMPTS = 60
+
 
 def orchestrator(function: Callable[[df.DurableOrchestrationContext], Steps]) -> Callable[..., Steps]:
     """Register `function` as the orchestrator of its own name; returns it unchanged."""
@@ -31,4 +35,10 @@ def orchestrator(function: Callable[[df.DurableOrchestrationContext], Steps]) ->
 def step(context: df.DurableOrchestrationContext, name: str, work: Wire) -> TaskBase:
     """Return the task of an activity, retried on faults."""
     retry = df.RetryOptions(_RETRY_FIRST_MS, _RETRY_ATTEMPTS)
+    return context.call_activity_with_retry(name, retry, work.to_wire())
+
+
+def closing_step(context: df.DurableOrchestrationContext, name: str, work: Wire) -> TaskBase:
+    """Return the task of an activity without which somebody would wait for ever."""
+    retry = df.RetryOptions(_CLOSING_FIRST_MS, _CLOSING_ATTEMPTS)
     return context.call_activity_with_retry(name, retry, work.to_wire())

@@ -6,7 +6,7 @@ import azure.durable_functions as df
 
 from fanreel.contracts import MontagePlanned, MontageWork, RenderOutcome
 
-from .base import Steps, orchestrator, step
+from .base import Steps, closing_step, orchestrator, step
 
 PAGE = 50
 """Montages under way at once per orchestration: keeps histories short."""
@@ -43,7 +43,7 @@ def _make(context: df.DurableOrchestrationContext, work: MontageWork) -> Steps:
         return {"published": published.needed, "reason": published.reason}
     except Exception:
         # One montage that cannot be made must not fail a whole video.
-        yield step(context, "abandon_montage", work)
+        yield closing_step(context, "abandon_montage", work)
         return {"published": False, "reason": "montage_failed"}
 
 

@@ -189,8 +189,9 @@ def failures(inputs: Inputs, results: RunDocuments, failed_montages: dict[str, s
             continue
         if document.search_reason is not None:
             lines.append(f"{fan.fan_id}: not looked for everywhere ({document.search_reason}); run again")
+        given = {f"{fan.fan_id}/{name}" for name, _ in fan.selfies}
         for selfie in document.selfies:
-            if selfie.status == "rejected":
+            if selfie.status == "rejected" and selfie.blob_name in given:
                 hint = f" – {selfie.hint}" if selfie.hint else ""
                 lines.append(f"{selfie.blob_name}: rejected ({selfie.reason}){hint}")
     lines += [f"{fan_id}: montage failed ({reason})" for fan_id, reason in failed_montages.items()]

@@ -109,7 +109,7 @@ class AppearanceDocument(Document):
     face_height_px: float = 0.0
     sharpness: float = 0.0
     spread: float = 0.0
-    """Mean distance of the supporting faces to the template: large when a track mixes two people."""
+    """Root-mean-square distance of the supporting faces to the template: large when a track mixes two people."""
     template: Vectors | None = None
     model_contract: ModelContract | None = None
     female_probability: float | None = None

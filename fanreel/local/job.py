@@ -23,13 +23,13 @@ from .api import Api
 from .inputs import FanInput, Inputs
 
 POLL_SECONDS = 0.5
-STALL_SECONDS = 30 * 60.0
-"""Longer than a segment's own time-out and retry take, so that the flow's own answer comes first."""
+STALL_SECONDS = 60 * 60.0
+"""Longer than the flow takes to give up a hung segment (3 × 15 minutes), so that its own answer comes first."""
 RETRY_SEEN_SECONDS = 60.0
 """Time the host gets to notice a failed video that was uploaded again."""
 FANS_PER_POLL = 20
 """With many fans each poll asks about some, so that watching costs the host little."""
-EMBED_AGAIN = frozenset({"model_changed", "selfie_not_processed"})
+EMBED_AGAIN = frozenset({"consent_missing", "model_changed", "selfie_not_processed"})
 """Why a picture was not used although nothing is wrong with it: uploaded again, it is looked at again."""
 FAULTS_BORNE = 60
 """Polls that may fail in a row (a host being restarted) before the run gives up."""
@@ -98,10 +98,10 @@ class Job:
             if known is not None and known["status"] != "failed":
                 tell(f"{video.path}: already in this stack, not uploaded again")
                 continue
-            if known is not None:
-                self._retried[video.video_id] = time.monotonic()
             blob = f"{self.inputs.event}/{video.name}"
             self._services.blobs.upload_file(settings.container_videos, blob, video.path)
+            if known is not None:
+                self._retried[video.video_id] = time.monotonic()
             self.uploaded.add(video.video_id)
             tell(f"{video.path}: uploaded")
 
@@ -109,7 +109,7 @@ class Job:
         """Poll until every video has ended, every fan is enrolled and searched, and no montage is being rendered.
 
         `show` gets every new state; `check` may raise when a part of the stack has died. Raises `TransientFault`
-        (`run_stalled`) when nothing moves for half an hour.
+        (`run_stalled`) when nothing moves for an hour.
         """
         state, moved, faults = State(), time.monotonic(), 0
         while True:
