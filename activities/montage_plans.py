@@ -9,13 +9,14 @@ from fanreel.contracts import (
     AppearanceDocument,
     FanDocument,
     MatchDocument,
+    MontageClip,
     MontageDocument,
     MontagePlan,
     MontageWork,
     VideoDocument,
 )
 from fanreel.domain import naming
-from fanreel.domain.montage import MontageStyle
+from fanreel.domain.montage import Moment, MontageStyle, find_moments
 from fanreel.domain.montage import plan_montage as plan_clips
 from fanreel.errors import InputRejected
 
@@ -28,14 +29,25 @@ class Material:
     appearances: Mapping[str, AppearanceDocument]
     videos: Mapping[str, VideoDocument]
 
-    def shows(self, montage: MontageDocument | None) -> bool:
-        """Say whether a montage is out and everything in it is still a match."""
-        matched = {match.appearance_id for match in self.matches}
-        return (
-            montage is not None
-            and montage.status == "ready"
-            and all(clip.appearance_id in matched for clip in montage.plan.clips)
+    def shows(self, montage: MontageDocument | None, style: MontageStyle) -> bool:
+        """Say whether a montage is out and the fan may be shown in everything in it now.
+
+        A clip names the best of the appearances it shows, so that asking for that one's match is not enough.
+        """
+        if montage is None or montage.status != "ready":
+            return False
+        moments = find_moments(
+            montage.fan_id, montage.event_id, self.matches, self.appearances, self.videos, style
         )
+        return all(any(_lies_in(clip, moment) for moment in moments) for clip in montage.plan.clips)
+
+
+def style_of(services: Services) -> MontageStyle:
+    """Return the style the settings ask for."""
+    settings = services.settings
+    return MontageStyle.sized(
+        settings.montage_height, min_ms=settings.montage_min_ms, max_ms=settings.montage_max_ms
+    )
 
 
 def gather(services: Services, work: MontageWork) -> Material:
@@ -66,11 +78,9 @@ def gather(services: Services, work: MontageWork) -> Material:
 
 def best_plan(services: Services, work: MontageWork, material: Material) -> MontagePlan | None:
     """Return the plan of everything known, wherever its video is by now."""
-    settings = services.settings
-    style = MontageStyle.sized(
-        settings.montage_height, min_ms=settings.montage_min_ms, max_ms=settings.montage_max_ms
+    return plan_clips(
+        work.fan_id, work.event_id, material.matches, material.appearances, material.videos, style_of(services)
     )
-    return plan_clips(work.fan_id, work.event_id, material.matches, material.appearances, material.videos, style)
 
 
 def plan_of_what_is_there(
@@ -110,6 +120,11 @@ def may_have_montages(services: Services, fan_id: str) -> bool:
     """Say whether a fan is known, not erased, and consents."""
     fan = services.documents.get(FanDocument, fan_id, fan_id)
     return fan is not None and fan.status != "erased" and fan.consent is not None and fan.consent.given
+
+
+def _lies_in(clip: MontageClip, moment: Moment) -> bool:
+    same_video = clip.video_id == moment.video_id
+    return same_video and moment.from_ms <= clip.start_ms and clip.end_ms <= moment.to_ms
 
 
 def _seen(services: Services, video_id: str, ids: Sequence[str]) -> dict[str, AppearanceDocument]:

@@ -32,6 +32,7 @@ from .montage_plans import (
     is_in_storage,
     may_have_montages,
     plan_of_what_is_there,
+    style_of,
 )
 from .montage_records import (
     current_montage,
@@ -126,7 +127,7 @@ def _planned(
     if _is_out(current, best):
         return _unchanged(services, current)
     plan = plan_of_what_is_there(services, work, material, best)
-    stays = material.shows(current)
+    stays = material.shows(current, style_of(services))
     if plan is None:
         if not stays and not _announce(services, current, rendering(best, failed="source_missing")):
             return None
