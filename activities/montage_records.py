@@ -8,9 +8,10 @@ they are deleted, so that an interrupted step leaves none behind.
 from fanreel.adapters.services import Services
 from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
 from fanreel.domain import naming
+from fanreel.errors import TransientFault
 
 from .base import log
-from .montage_plans import may_have_montages
+from .montage_plans import gather, may_have_montages, style_of
 
 WITHDRAWN = "withdrawn"
 UPDATE_FAILED = "update_failed"
@@ -83,12 +84,20 @@ def withdraw(services: Services, seen: MontageDocument | None) -> bool:
 
 
 def give_up(services: Services, work: MontageWork, reason: str) -> None:
-    """Note that `work` could not be made: what waits for it has failed, what is out is no longer up to date."""
+    """Note that `work` could not be made: what waits for it has failed, what is out is no longer up to date.
+
+    What is out and shows what may no longer be shown is hidden: nothing else would come and take it back.
+    """
+    current = current_montage(services, work)
     if not may_have_montages(services, work.fan_id):
-        withdraw(services, current_montage(services, work))
+        withdraw(services, current)
         if work.montage_id:
             delete_files(services, work.fan_id, work.montage_id)
         return
+    if current is not None and current.status == "ready" and not _may_stay_out(services, work, current):
+        log.info("montage.hidden", montage_id=current.montage_id, reason=reason)
+        if replace_montage(services, current, rendering(_nothing(work), failed=reason)) is None:
+            raise TransientFault("montage_contended", "Others keep changing this montage; try again later.")
 
     def failed(document: MontageDocument) -> MontageDocument | None:
         if document.status == "ready":
@@ -103,6 +112,8 @@ def give_up(services: Services, work: MontageWork, reason: str) -> None:
     known = services.documents.update(MontageDocument, document_id, work.fan_id, failed)
     if known is None and not work.montage_id:
         services.documents.create(rendering(_nothing(work), failed=reason))
+    if known is not None and known.status == "failed":
+        settle(services, known)
     if work.montage_id and (known is None or known.status != "ready" or known.montage_id != work.montage_id):
         delete_files(services, work.fan_id, work.montage_id)
 
@@ -119,6 +130,16 @@ def delete_files(services: Services, fan_id: str, montage_id: str) -> None:
 def rendered_blob(work: MontageWork) -> str:
     """Blob of the document a rendered montage will be published as."""
     return f"{naming.montage_plan_blob(work.fan_id, work.montage_id)}.rendered"
+
+
+def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocument) -> bool:
+    try:
+        return gather(services, work).shows(montage, style_of(services))
+    except (
+        Exception
+    ) as fault:  # whatever made planning fail may be in the material: when in doubt, nobody is shown
+        log.warning("montage.unverified", montage_id=montage.montage_id, error=type(fault).__name__)
+        return False
 
 
 def _swap(services: Services, seen: MontageDocument, new: MontageDocument) -> MontageDocument | None:

@@ -25,6 +25,7 @@ from fanreel.contracts import (
     VideoDocument,
 )
 from fanreel.domain import naming
+from fanreel.errors import ContractBroken, TransientFault
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions.fans import erase
 
@@ -509,3 +510,59 @@ def test_a_montage_stays_out_while_a_better_one_is_rendered(services: Services) 
     published = out(services)
     assert published is not None
     assert (published.status, published.montage_id) == ("ready", work.montage_id)
+
+
+@pytest.mark.parametrize("failed", [WORK, WORK.model_copy(update={"montage_id": "m-newer"}), None])
+def test_a_wrong_montage_does_not_stay_out_when_the_right_one_cannot_be_made(
+    services: Services, failed: MontageWork | None
+) -> None:
+    work, other = two_in_one_clip_out(services)
+    services.documents.delete(MatchDocument, other, "ada")
+    abandon_montage(services, failed or work)
+    assert_hidden(services)
+    assert publish_montage(services, plan_and_render(services)).needed, "it is made as soon as it can be"
+
+
+def assert_hidden(services: Services) -> None:
+    hidden = out(services)
+    assert hidden is not None
+    assert (hidden.status, hidden.files, hidden.plan.clips, hidden.superseded) == ("failed", {}, (), ())
+    assert files(services) == []
+
+
+def test_a_montage_that_nobody_can_check_does_not_stay_out(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert publish_montage(services, plan_and_render(services)).needed
+    query = services.documents.query
+
+    def unreadable(kind: Any, *rest: Any, **more: Any) -> Any:
+        if kind is MatchDocument:
+            raise ContractBroken("document_invalid", "A match cannot be read.")
+        return query(kind, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.documents, "query", unreadable)
+        with pytest.raises(ContractBroken):
+            plan_montage(services, WORK)
+        abandon_montage(services, WORK)
+    assert_hidden(services)
+
+
+def test_hiding_a_wrong_montage_that_was_interrupted_is_finished(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_old_out(services)
+
+    def interrupted(*_: Any) -> None:
+        raise TransientFault("storage", "Storage is busy.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(services.blobs, "delete_prefix", interrupted)
+        with pytest.raises(TransientFault):
+            abandon_montage(services, WORK)
+        hidden = out(services)
+        assert hidden is not None
+        assert hidden.status == "failed", "nobody sees it from the first moment on"
+    abandon_montage(services, WORK)
+    assert_hidden(services)
