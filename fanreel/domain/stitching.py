@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import EmbeddedFaces, SegmentResult, TrackResult
+from fanreel.domain.boxes import iou
 from fanreel.domain.faces import F32
-from fanreel.domain.tracks import iou
 
 SAME_BOX_IOU = 0.7
 
@@ -146,7 +146,7 @@ def _seen_twice(pieces: Sequence[_Piece]) -> list[tuple[int, int, int, int]]:
     shared: list[tuple[int, int, int, int]] = []
     for sightings in by_time.values():
         boxes = np.array([pieces[index].track.boxes[row] for index, row in sightings])
-        agreement = iou(boxes, boxes)
+        agreement = iou(boxes[:, None], boxes)
         candidates = [
             (-float(agreement[a, b]), a, b)
             for a in range(len(sightings))
@@ -204,7 +204,7 @@ def _join(pieces: Sequence[_Piece], seen_twice: Sequence[tuple[int, int, int, in
 
 def _contradict(first: dict[int, NDArray[np.int64]], second: dict[int, NDArray[np.int64]]) -> bool:
     common = first.keys() & second.keys()
-    return any(float(iou(first[pts], second[pts])[0, 0]) <= SAME_BOX_IOU for pts in common)
+    return any(float(iou(first[pts], second[pts])) <= SAME_BOX_IOU for pts in common)
 
 
 def _duplicates_left(

@@ -9,12 +9,12 @@ tracks as one that started hours ago, and segments can be stitched.
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from fanreel.domain.boxes import iou
 from fanreel.domain.faces import F32
 
 MAX_MISSED_SAMPLES = 2
@@ -118,7 +118,7 @@ def associate(known: F32, found: F32) -> NDArray[np.intp]:
 
 def pair_cost(known: F32, found: F32) -> NDArray[np.float64]:
     """Return the (m, n) cost of continuing known boxes by found ones; 1e6 where it is not allowed."""
-    overlap = iou(known, found)
+    overlap = iou(known[:, None], found)
     size_known, size_found = _sizes(known), _sizes(found)
     mean_size = (size_known[:, None] + size_found[None, :]) / 2
     offset = _centres(known)[:, None, :] - _centres(found)[None, :, :]
@@ -126,20 +126,6 @@ def pair_cost(known: F32, found: F32) -> NDArray[np.float64]:
     growth = np.abs(np.log(size_known[:, None] / size_found[None, :]))
     allowed = ((overlap >= MIN_IOU) | (distance <= MAX_CENTRE_DISTANCE)) & (growth <= np.log(MAX_SIZE_RATIO))
     return np.where(allowed, distance + growth + (1.0 - overlap), _FORBIDDEN)
-
-
-def iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the (m, n) intersection over union of two sets of boxes x0, y0, x1, y1."""
-    a, b = np.asarray(first, np.float64).reshape(-1, 4), np.asarray(second, np.float64).reshape(-1, 4)
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inner = np.prod(np.clip(high - low, 0, None), axis=2)
-    area_a, area_b = _areas(a), _areas(b)
-    return inner / np.maximum(area_a[:, None] + area_b[None, :] - inner, 1e-9)
-
-
-def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
 
 
 def _centres(boxes: F32) -> F32:

@@ -19,7 +19,7 @@ from fanreel.domain.excitement import (
 from fanreel.domain.people import cluster_people, union_of_spans
 from fanreel.domain.quality import QUALITY_FLOOR, ChipMeasures, face_quality, measure_chips, yaw_asymmetry
 from fanreel.domain.templates import BEST_FACES, best_faces, choose_faces, pool_template
-from fanreel.domain.tracks import Tracker, associate, iou
+from fanreel.domain.tracks import Tracker, associate
 from gpu_workers.pipeline.sampling import Sampler
 
 pytestmark = pytest.mark.unit
@@ -91,12 +91,6 @@ def test_association_is_one_to_one_and_does_not_depend_on_order(faces: list[tupl
         shuffled = associate(known[order], known + 3)
         again = sum(float(np.abs(known[order][r] - known[i]).sum()) for i, r in enumerate(shuffled) if r >= 0)
         assert cost == pytest.approx(again, abs=1e-3)
-
-
-def test_iou_of_known_boxes() -> None:
-    assert iou(boxes((0, 0, 10, 10)), boxes((0, 0, 10, 10), (5, 0, 15, 10), (20, 0, 30, 10)))[0] == pytest.approx(
-        [1.0, 1 / 3, 0.0]
-    )
 
 
 def test_a_track_ends_at_a_hole_in_time_though_no_look_missed_it() -> None:
