@@ -15,7 +15,8 @@ from fanreel.domain.templates import Pooled, best_faces, choose_faces, pool_temp
 from fanreel.domain.tracks import longest_gap_ms
 
 MIN_SIGHTINGS = 2
-"""A box seen in a single sample and too poor to be recognised is more often a false alarm than a person."""
+"""A box seen in a single sample and too poor to be recognised is more often a false alarm than a person. Not so
+one cut off a track that has faces: somebody is there, and a montage must know it to keep clear of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def build_appearances(
     for track in tracks:
         for shot_index, in_shot in _by_shot(track, starts, ends):
             for part in _one_person_each(in_shot, longest_gap_ms(interval_ms)):
-                if part.faces is not None or len(part) >= MIN_SIGHTINGS:
+                if in_shot.faces is not None or len(part) >= MIN_SIGHTINGS:
                     end_ms = _end_ms(part, shots[shot_index].end_ms, looks, interval_ms)
                     found.append(_appearance(part, shot_index, end_ms))
     return sorted(found, key=lambda a: (a.start_ms, *a.track.boxes[0].tolist(), a.end_ms))

@@ -19,6 +19,10 @@ REACH_MS = WITNESS_MS
 """How far a face vouches for the sightings around it. Every second has an embedded face when it has a good one, so
 no two of those are farther apart than twice this; what lies farther off was too poor to be anybody's."""
 
+END_REACH_MS = 500
+"""The same before the first and after the last embedded face of a track, where no second face agrees: it may be
+somebody else already. Moments are promised to be right to half a second: no more than that is taken on trust."""
+
 NOBODY = -1
 
 _BLOCK_ROWS = 256
@@ -27,8 +31,9 @@ _BLOCK_ROWS = 256
 def recognised(pts_ms: NDArray[np.int64], faces: FaceSamples) -> NDArray[np.intp]:
     """Return for each sighting (n,) of a track, ascending, whose it is: a number per person, NOBODY when unproven.
 
-    It is somebody's when the embedded faces before and after it (at the ends: the only one there is) are theirs
-    and the nearer of them lies within REACH_MS. So between two people's faces it is nobody's.
+    It is somebody's when the embedded faces before and after it are theirs and the nearer of them lies within
+    REACH_MS, or when it lies before the first or after the last face and no more than END_REACH_MS from it. So
+    between two people's faces it is nobody's.
     """
     person = people_of_faces(faces)
     after = np.searchsorted(faces.pts_ms, pts_ms, side="left")
@@ -36,7 +41,8 @@ def recognised(pts_ms: NDArray[np.int64], faces: FaceSamples) -> NDArray[np.intp
     # At the ends of the track one side has no face: the other one speaks for both.
     left, right = np.where(before < 0, after, before), np.where(after == len(faces), before, after)
     nearest_ms = np.minimum(np.abs(pts_ms - faces.pts_ms[left]), np.abs(pts_ms - faces.pts_ms[right]))
-    proven = (person[left] == person[right]) & (nearest_ms <= REACH_MS)
+    reach_ms = np.where((before < 0) | (after == len(faces)), END_REACH_MS, REACH_MS)
+    proven = (person[left] == person[right]) & (nearest_ms <= reach_ms)
     return np.where(proven, person[left], NOBODY)
 
 

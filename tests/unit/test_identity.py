@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanreel.contracts import Shot
+from fanreel.domain.appearances import build_appearances
 from fanreel.domain.identity import NOBODY, people_of_faces, recognised
-from fanreel.domain.stitching import FaceSamples
+from fanreel.domain.stitching import FaceSamples, WholeTrack
 from fanreel.domain.templates import pool_template
 
 pytestmark = pytest.mark.unit
@@ -24,6 +26,14 @@ def embedded(names: str, *, every_ms: int = 400, noise: float = 0.3, seed: int =
     column = np.full(len(names), 0.8, np.float32)
     pts = np.arange(len(names), dtype=np.int64) * every_ms
     return FaceSamples(pts, column, column, column * 100, column, column * 30, np.array(rows, np.float32))
+
+
+def followed(sightings: int, faces: FaceSamples | None) -> WholeTrack:
+    """A face that stays where it is, seen every SAMPLE_MS from 0 on."""
+    column = np.full(sightings, 0.8, np.float32)
+    boxes = np.tile(np.array([100, 100, 200, 200]), (sightings, 1))
+    pts = np.arange(sightings, dtype=np.int64) * SAMPLE_MS
+    return WholeTrack(pts, boxes, column, column, column, column, column, np.full(sightings, "happy"), faces)
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -66,11 +76,27 @@ def test_one_persons_track_stays_whole(seed: int, faces: int) -> None:
     assert drawn(people_of_faces(embedded("A" * faces, seed=seed))) == "A" * faces
 
 
-def test_a_face_vouches_for_a_second_around_it_and_no_more() -> None:
-    faces = embedded("AAA", every_ms=400)
-    sightings = np.arange(-2000, 4000, SAMPLE_MS)
+@pytest.mark.parametrize("names", ["A", "AAA"])
+def test_at_the_ends_a_face_vouches_for_half_a_second_and_no_more(names: str) -> None:
+    faces = embedded(names, every_ms=400)
+    sightings = np.arange(-2000, 4000, 100)
     known = sightings[recognised(sightings, faces) != NOBODY]
-    assert (known.min(), known.max()) == (-1000, 1800)
+    assert (known.min(), known.max()) == (-500, faces.pts_ms[-1] + 500)
+
+
+def test_between_two_faces_that_agree_each_vouches_for_a_second() -> None:
+    faces = embedded("AA", every_ms=2000)
+    sightings = np.arange(0, 2001, SAMPLE_MS)
+    assert (recognised(sightings, faces) != NOBODY).all()
+
+
+def test_a_single_sighting_cut_off_a_known_face_stays_known_and_one_on_its_own_does_not() -> None:
+    faces = embedded("AA", every_ms=400)
+    looks, shots = range(0, 4000, SAMPLE_MS), [Shot(start_ms=0, end_ms=4000)]
+    known, rest = build_appearances([followed(6, faces)], shots, looks)
+    assert (known.start_ms, known.end_ms, known.pooled is not None) == (0, 1000, True)
+    assert (rest.start_ms, rest.end_ms, rest.pooled) == (1000, 1200, None)
+    assert build_appearances([followed(1, None)], shots, looks) == []
 
 
 def test_poor_seconds_between_two_good_ones_are_nobodys() -> None:
@@ -91,7 +117,7 @@ def test_no_sighting_beside_a_strangers_face_is_anybodys(names: str, every_ms: i
         before, after = person[faces.pts_ms <= pts], person[faces.pts_ms >= pts]
         beside = {*before[-1:].tolist(), *after[:1].tolist()}
         assert beside == {who}
-        assert np.abs(faces.pts_ms - pts).min() <= 1000
+        assert np.abs(faces.pts_ms - pts).min() <= (1000 if len(before) and len(after) else 500)
 
 
 def test_the_spread_gives_back_the_mean_cosine_the_calibration_was_measured_with() -> None:
