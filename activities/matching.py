@@ -57,7 +57,7 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
 
     Others are among them: a new face in the gallery can take a doubtful match away from somebody.
     """
-    blob = f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}"
+    blob = _searched_blob(work)
     container = services.settings.container_results
 
     def remember(fan_ids: Iterable[str]) -> None:
@@ -77,6 +77,13 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
     for row in list(videos):
         search_video(services, row["videoId"], work.event_id, remember)
     return services.blobs.require_json(container, blob, FanPageOutcome)
+
+
+@activity
+def load_searched_fans(services: Services, work: FanSearch) -> FanPageOutcome:
+    """Return all fans whose montage a search may have changed up to where it has got; nobody before it began."""
+    known = services.blobs.get_json(services.settings.container_results, _searched_blob(work), FanPageOutcome)
+    return known or FanPageOutcome(fan_ids=())
 
 
 def search_video(
@@ -110,6 +117,10 @@ def search_video(
                 log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
                 return
     raise TransientFault("gallery_unsettled", "Fans keep leaving faster than one search; try again later.")
+
+
+def _searched_blob(work: FanSearch) -> str:
+    return f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}"
 
 
 def _write_matches(

@@ -4,7 +4,7 @@ import azure.durable_functions as df
 
 from fanreel.contracts import FanPageOutcome, FanSearch, SelfieOutcome, SelfieWork
 
-from .base import Steps, orchestrator, step
+from .base import Steps, closing_step, orchestrator, step
 from .montages import make_montages
 
 
@@ -23,7 +23,13 @@ def enroll_fan(context: df.DurableOrchestrationContext) -> Steps:
         for index, event_id in enumerate(selfie.event_ids):
             context.set_custom_status({"stage": "searching", "event": event_id})
             search = FanSearch(fan_id=work.fan_id, event_id=event_id)
-            affected = FanPageOutcome.from_wire((yield step(context, "search_fan", search)))
+            try:
+                affected = FanPageOutcome.from_wire((yield step(context, "search_fan", search)))
+            except Exception:
+                # Matches have come and gone up to where it broke, and nobody else makes these montages.
+                affected = FanPageOutcome.from_wire((yield closing_step(context, "load_searched_fans", search)))
+                yield from make_montages(context, affected.fan_ids, event_id, f"e{index}")
+                raise
             yield from make_montages(context, affected.fan_ids, event_id, f"e{index}")
     except Exception:
         # Finished as well, so that nobody waits, but not as if everything had been looked at.

@@ -56,7 +56,7 @@ def test_every_workflow_and_step_is_registered(functions: dict[str, list[dict[st
         "probe_video", "plan_segments", "dispatch_segment", "collect_segment", "abandon_segment", "measure_sound",
         "merge_video", "match_video", "load_fan_page", "search_fan", "plan_montage", "render_montage",
         "publish_montage", "abandon_montage", "finish_video", "embed_selfie", "abandon_selfie", "finish_enrolment",
-        "abandon_search",
+        "abandon_search", "load_searched_fans",
     }  # fmt: skip
 
 

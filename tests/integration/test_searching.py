@@ -8,9 +8,9 @@ import pytest
 from azure.storage.blob import BlobLeaseClient
 
 import activities.matching as matching
-from activities.matching import search_video
+from activities.matching import load_searched_fans, search_fan, search_video
 from fanreel.adapters.services import Services
-from fanreel.contracts import FanDocument, MatchDocument
+from fanreel.contracts import FanDocument, FanSearch, MatchDocument, VideoDocument
 from fanreel.domain import naming
 from fanreel.errors import TransientFault
 from fanreel.local.servers import Azurite, CosmosEmulator
@@ -136,3 +136,33 @@ def test_who_waits_too_long_for_a_turn_is_told_to_come_back(services: Services) 
         raise AssertionError("two inside")
     with services.blobs.exclusive(results, "a.lock", wait_seconds=0) as hold:
         hold()
+
+
+def test_a_search_that_broke_knows_whose_montages_it_has_changed(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = FanSearch(fan_id="fan1", event_id=EVENT)
+    assert load_searched_fans(services, work).fan_ids == (), "it has not begun"
+    services.documents.create(
+        VideoDocument(
+            id=VIDEO,
+            video_id=VIDEO,
+            event_id=EVENT,
+            name="a",
+            blob_name=f"{EVENT}/a",
+            blob_etag="0",
+            instance_id="i",
+            status="ready",
+        )
+    )
+    upsert_many = services.documents.upsert_many
+
+    def broken(documents: Any) -> None:
+        upsert_many(documents)
+        raise TransientFault("storage", "Storage is busy.")
+
+    monkeypatch.setattr(services.documents, "upsert_many", broken)
+    with pytest.raises(TransientFault):
+        search_fan(services, work)
+    assert matched(services) == {"fan0"}
+    assert load_searched_fans(services, work).fan_ids == ("fan0", "fan1")

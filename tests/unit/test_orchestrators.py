@@ -315,10 +315,33 @@ def test_a_refused_selfie_searches_nothing_but_is_finished() -> None:
 def test_a_fan_never_waits_for_a_selfie_that_broke_something() -> None:
     run = drive(enroll_fan(FakeContext(SELFIE.to_wire())), Answers(embed_selfie=RuntimeError("no model")))
     assert run.names() == ["embed_selfie", "abandon_selfie"]
-    answers = Answers(embed_selfie={"accepted": True, "eventIds": ["final"]}, search_fan=RuntimeError("gone"))
+    answers = Answers(
+        embed_selfie={"accepted": True, "eventIds": ["final"]},
+        search_fan=RuntimeError("gone"),
+        load_searched_fans=RuntimeError("gone"),
+    )
     run = drive(enroll_fan(FakeContext(SELFIE.to_wire())), answers)
-    assert run.names() == ["embed_selfie", "search_fan", "abandon_search"]
-    assert run.error is not None
+    assert run.names() == ["embed_selfie", "search_fan", "load_searched_fans", "abandon_search"]
+    assert isinstance(run.error, RuntimeError)
+
+
+def test_a_search_that_broke_leaves_no_montage_behind_that_it_has_changed() -> None:
+    answers = Answers(
+        embed_selfie={"accepted": True, "eventIds": ["semi", "final", "cup"]},
+        search_fan=[{"fanIds": ["ada"]}, OSError("gone")],
+        load_searched_fans={"fanIds": ["ada", "bob"]},
+    )
+    run = drive(enroll_fan(FakeContext(SELFIE.to_wire(), "enroll-1")), answers)
+    assert run.names() == [
+        "embed_selfie", "search_fan", "all", "search_fan", "load_searched_fans", "all", "abandon_search",
+    ]  # fmt: skip
+    assert run.asked[4].input == run.asked[3].input
+    assert run.asked[4].attempts > run.asked[3].attempts, "what broke the search may last"
+    made = [(child.input["fanId"], child.input["eventId"]) for child in run.asked[5].children]
+    assert made == [("ada", "final"), ("bob", "final")]
+    ids = [child.instance_id for one in run.asked if one.kind == "all" for child in one.children]
+    assert len(set(ids)) == 3
+    assert isinstance(run.error, OSError), "what broke the search, not what came after"
 
 
 def test_a_step_is_retried_a_few_times_and_the_closing_one_through_an_outage() -> None:
