@@ -17,7 +17,7 @@ def enroll_fan(context: df.DurableOrchestrationContext) -> Steps:
         selfie = SelfieOutcome.from_wire((yield step(context, "embed_selfie", work)))
     except Exception:
         # The fan must not wait for a picture nobody will look at again.
-        yield step(context, "abandon_selfie", work)
+        yield closing_step(context, "abandon_selfie", work)
         raise
     try:
         for index, event_id in enumerate(selfie.event_ids):
@@ -33,8 +33,8 @@ def enroll_fan(context: df.DurableOrchestrationContext) -> Steps:
             yield from make_montages(context, affected.fan_ids, event_id, f"e{index}")
     except Exception:
         # Finished as well, so that nobody waits, but not as if everything had been looked at.
-        yield step(context, "abandon_search", work)
+        yield closing_step(context, "abandon_search", work)
         raise
-    yield step(context, "finish_enrolment", work)
+    yield closing_step(context, "finish_enrolment", work)
     context.set_custom_status({"stage": "finished"})
     return selfie.to_wire()
