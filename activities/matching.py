@@ -1,6 +1,7 @@
 """Who of the event's fans is in the video (DESIGN §2, step 9), from either end: a new video or a new selfie."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
@@ -11,11 +12,12 @@ from fanreel.contracts import (
     FanSearch,
     MatchDocument,
     MatchOutcome,
+    ReviewDocument,
     VideoDocument,
     VideoWork,
 )
 from fanreel.domain import naming
-from fanreel.domain.matching import MatchPolicy, decide_matches
+from fanreel.domain.matching import MatchPolicy, decide_matches, resolve_links
 from fanreel.errors import TransientFault
 
 from .base import activity, log
@@ -53,9 +55,9 @@ def load_fan_page(services: Services, work: FanPage) -> FanPageOutcome:
 
 @activity
 def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
-    """Look for a fan in everything analysed of one event; returns all fans whose montage may change.
+    """Look for a fan in what is analysed of one event; returns all fans whose montage may change.
 
-    Others are among them: a new face in the gallery can take a doubtful match away from somebody.
+    Others are among them: a new face in the gallery, or what people said, can take a match away from somebody.
     """
     blob = _searched_blob(work)
     container = services.settings.container_results
@@ -67,15 +69,8 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
             services.blobs.put_json(container, blob, FanPageOutcome(fan_ids=everyone), overwrite=True)
 
     remember([work.fan_id])
-    statuses = ", ".join(f"'{status}'" for status in _SEARCHABLE)
-    videos = services.documents.select(
-        VideoDocument,
-        ["videoId"],
-        f"c.eventId = @event AND c.status IN ({statuses})",
-        {"@event": work.event_id},
-    )
-    for row in list(videos):
-        search_video(services, row["videoId"], work.event_id, remember)
+    for video_id in [work.video_id] if work.video_id else _searchable_videos(services, work.event_id):
+        search_video(services, video_id, work.event_id, remember)
     return services.blobs.require_json(container, blob, FanPageOutcome)
 
 
@@ -89,17 +84,16 @@ def load_searched_fans(services: Services, work: FanSearch) -> FanPageOutcome:
 def search_video(
     services: Services, video_id: str, event_id: str, remember: Callable[[Iterable[str]], None]
 ) -> None:
-    """Bring a video's `matches` in line with the event's gallery as it is now.
+    """Bring a video's `matches` in line with the event's gallery, and with what people said, as it is now.
 
     `remember` is given every fan who is matched, or was and no longer is, before anything is written, so
     that a repeated run forgets nobody.
 
     Searches of one video go one after another. So nobody who joins the gallery (or gets a better template)
     meanwhile need be waited for, however many do: each enrolment searches by itself after its template is
-    stored, and the last search to write has seen all templates stored before it. Only leaving sets off no
-    search: it is looked for after writing.
+    stored, and the last search to write has seen all templates stored before it. So with reviews. Only leaving
+    sets off no search: it is looked for after writing.
     """
-    policy = MatchPolicy(target_false_matches=services.settings.target_false_matches)
     lock = naming.search_lock_blob(video_id)
     with services.blobs.exclusive(services.settings.container_results, lock) as hold:
         appearances = list(
@@ -107,37 +101,75 @@ def search_video(
         )
         for _ in range(_GALLERY_ROUNDS):
             gallery = _gallery(services, event_id)
-            compared = _comparable(gallery, appearances)
-            decided = {match.id: match for match in decide_matches(compared, appearances, policy)}
-            kept = {fan.fan_id for fan in gallery} - {fan.fan_id for fan in compared}
+            decided = _decide(services, video_id, event_id, gallery, appearances)
             hold()
-            _write_matches(services, video_id, decided, kept, remember)
+            _write_matches(services, video_id, decided, remember)
             hold()
             if not _somebody_left(services, event_id, gallery):
-                log.info("video.matched", matches=len(decided), fans=len(gallery), searched=video_id)
+                log.info("video.matched", matches=len(decided.matches), fans=len(gallery), searched=video_id)
                 return
     raise TransientFault("gallery_unsettled", "Fans keep leaving faster than one search; try again later.")
+
+
+def _searchable_videos(services: Services, event_id: str) -> list[str]:
+    statuses = ", ".join(f"'{status}'" for status in _SEARCHABLE)
+    where = f"c.eventId = @event AND c.status IN ({statuses})"
+    rows = services.documents.select(VideoDocument, ["videoId"], where, {"@event": event_id})
+    return [row["videoId"] for row in rows]
 
 
 def _searched_blob(work: FanSearch) -> str:
     return f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}"
 
 
-def _write_matches(
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What a search found, by match id, and what it could not look at."""
+
+    matches: dict[str, MatchDocument]
+    not_compared: frozenset[str]
+    """Fans embedded by another network: what was found of them stands."""
+    denied: frozenset[str]
+    """Matches that people have ruled out."""
+
+    def keeps(self, match: MatchDocument) -> bool:
+        """Say whether a stored match stays."""
+        stands = match.fan_id in self.not_compared and match.id not in self.denied
+        return match.id in self.matches or stands
+
+
+def _decide(
     services: Services,
     video_id: str,
-    decided: dict[str, MatchDocument],
-    kept: set[str],
-    remember: Callable[[Iterable[str]], None],
+    event_id: str,
+    gallery: Sequence[FanDocument],
+    appearances: Sequence[AppearanceDocument],
+) -> _Decided:
+    reviews = list(
+        services.documents.query(ReviewDocument, "c.videoId = @video", {"@video": video_id}, partition=event_id)
+    )
+    policy = MatchPolicy(target_false_matches=services.settings.target_false_matches)
+    compared = _comparable(gallery, appearances)
+    decided = decide_matches(compared, appearances, policy, reviews=reviews)
+    different = resolve_links(reviews, appearances).different
+    return _Decided(
+        matches={match.id: match for match in decided},
+        not_compared=frozenset({fan.fan_id for fan in gallery} - {fan.fan_id for fan in compared}),
+        denied=frozenset(naming.match_id(appearance_id, fan_id) for fan_id, appearance_id in different),
+    )
+
+
+def _write_matches(
+    services: Services, video_id: str, decided: _Decided, remember: Callable[[Iterable[str]], None]
 ) -> None:
-    """Write what is new and delete what is no longer so; matches of the fans in `kept` are left as they are."""
+    """Write what is new and delete what is no longer so."""
     documents = services.documents
     stored = {
         match.id: match for match in documents.query(MatchDocument, "c.videoId = @video", {"@video": video_id})
     }
-    gone = [match for key, match in stored.items() if key not in decided and match.fan_id not in kept]
-    new = [match for key, match in decided.items() if key not in stored or _differ(match, stored[key])]
-    matched = {match.fan_id for match in decided.values() if match.decision == "match"}
+    gone = [match for match in stored.values() if not decided.keeps(match)]
+    new = [match for key, match in decided.matches.items() if key not in stored or _differ(match, stored[key])]
+    matched = {match.fan_id for match in decided.matches.values() if match.decision == "match"}
     remember({*matched, *(match.fan_id for match in gone), *(match.fan_id for match in new)})
     documents.upsert_many(new)
     for match in gone:

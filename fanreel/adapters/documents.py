@@ -27,6 +27,7 @@ from fanreel.contracts import (
     MatchDocument,
     MontageDocument,
     PersonDocument,
+    ReviewDocument,
     VideoDocument,
     utc_now,
 )
@@ -56,9 +57,8 @@ CONTAINERS: Mapping[type[Document], ContainerSpec] = {
     FanDocument: ContainerSpec("fans", "fanId"),
     MatchDocument: ContainerSpec("matches", "fanId"),
     MontageDocument: ContainerSpec("montages", "fanId"),
+    ReviewDocument: ContainerSpec("reviews", "eventId"),
 }
-# Written by people's decisions (a later step); created with the others.
-REVIEWS = ContainerSpec("reviews", "eventId")
 
 
 class Documents:
@@ -82,7 +82,7 @@ class Documents:
         if not self._is_local:
             return
         database = self._client.create_database_if_not_exists(self._settings.cosmos_database)
-        for spec in (*CONTAINERS.values(), REVIEWS):
+        for spec in CONTAINERS.values():
             database.create_container_if_not_exists(spec.name, PartitionKey(f"/{spec.partition}"))
 
     def get(self, kind: type[_D], document_id: str, partition: str) -> _D | None:

@@ -40,6 +40,12 @@ from .media import (
     Segment,
     SegmentPlanDocument,
 )
+from .reviews import (
+    FAN,
+    Answer,
+    ReviewDocument,
+    Verdict,
+)
 from .vision import (
     EmbeddedFaces,
     SegmentResult,
@@ -69,8 +75,10 @@ from .workflow import (
 )
 
 __all__ = [
+    "FAN",
     "SCHEMA_VERSION",
     "TERMINAL_VIDEO_STATUSES",
+    "Answer",
     "AppearanceDocument",
     "AudioInfo",
     "BatchWork",
@@ -104,6 +112,7 @@ __all__ = [
     "ProbeOutcome",
     "Rational",
     "RenderOutcome",
+    "ReviewDocument",
     "Segment",
     "SegmentCounts",
     "SegmentDone",
@@ -121,6 +130,7 @@ __all__ = [
     "SoundResult",
     "TrackResult",
     "Vectors",
+    "Verdict",
     "VideoDocument",
     "VideoStatus",
     "VideoWork",

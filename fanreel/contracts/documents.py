@@ -182,7 +182,10 @@ class FanDocument(Document):
 
 
 class Evidence(Wire):
-    """Why a decision was made; enough to explain it to a person."""
+    """Why a decision was made; enough to explain it to a person.
+
+    Distances are L2 distances of unit templates, 0..2; margins are in strangers' standard deviations.
+    """
 
     distance: float
     threshold: float
@@ -190,10 +193,20 @@ class Evidence(Wire):
     threshold_reason: str
     runner_up_fan_id: str | None
     runner_up_margin: float | None
+    """How much farther the nearest other fan is."""
     supporting_faces: int
     supporting_distances: tuple[float, ...] = ()
+    """From the appearance to each selfie that counts, by blob name."""
+    rival_appearance_id: str | None = None
+    """The other face of the same frames that is nearest to the fan."""
+    rival_margin: float | None = None
+    """How much farther that one is."""
     gates: tuple[str, ...] = ()
-    """Names of the gates that turned a match into `review` or `none`, in the order they fired."""
+    """Names of the gates that spoke against a match, in the order they fired; a person's `same` overrules them."""
+    reviewed: Literal["same"] | None = None
+    """A person has decided."""
+    review_id: str | None = None
+    """The review in which they did."""
 
 
 class MatchDocument(Document):
@@ -206,6 +219,7 @@ class MatchDocument(Document):
     start_ms: int
     end_ms: int
     probability: float
+    """That it is this fan, as measured; 1 when a person has said so."""
     decision: Decision
     evidence: Evidence
     model_contract: ModelContract

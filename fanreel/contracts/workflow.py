@@ -168,3 +168,5 @@ class FanSearch(Message):
 
     fan_id: str
     event_id: str
+    video_id: str = ""
+    """Only in this video, as after a review; empty: in all."""

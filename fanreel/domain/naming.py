@@ -1,6 +1,7 @@
 """How things are named: ids and blob names are derived, never drawn, so that doing a step twice names it once."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 
 def _short_hash(*parts: str) -> str:
@@ -80,6 +81,16 @@ def person_id(video: str, index: int) -> str:
 def match_id(appearance: str, fan_id: str) -> str:
     """Id of the decision about one fan and one appearance."""
     return f"{appearance}-{_short_hash(fan_id)}"
+
+
+def review_id(fan_id: str, video: str, start_ms: int, end_ms: int, first_box: Sequence[int]) -> str:
+    """Id of what people say about one fan and one face: by what was looked at, for appearance ids count anew."""
+    return f"r-{_short_hash(fan_id, video, f'{start_ms}-{end_ms}', ','.join(map(str, first_box)))}"
+
+
+def review_instance_id(verdicts: Mapping[str, int]) -> str:
+    """Return the orchestration id that makes reviews take effect: how many verdicts each of them has by now."""
+    return f"review-{_short_hash(*(f'{name} {verdicts[name]}' for name in sorted(verdicts)))}"
 
 
 def montage_id(fan_id: str, event_id: str, clips: str) -> str:

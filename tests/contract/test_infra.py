@@ -8,7 +8,7 @@ import pycep
 import pytest
 import yaml
 
-from fanreel.adapters.documents import CONTAINERS, REVIEWS
+from fanreel.adapters.documents import CONTAINERS
 from fanreel.settings import Settings
 
 pytestmark = pytest.mark.contract
@@ -70,7 +70,7 @@ def test_storage_has_the_containers_and_queues_the_code_uses() -> None:
 
 def test_cosmos_has_the_containers_and_partition_keys_the_code_uses() -> None:
     deployed = {c["name"]: c["partitionKey"] for c in default("modules/cosmos.bicep", "containers")}
-    assert deployed == {spec.name: f"/{spec.partition}" for spec in [*CONTAINERS.values(), REVIEWS]}
+    assert deployed == {spec.name: f"/{spec.partition}" for spec in CONTAINERS.values()}
     assert default("modules/cosmos.bicep", "databaseName") == setting("cosmos_database")
 
 

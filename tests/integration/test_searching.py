@@ -44,9 +44,9 @@ def during_decisions(monkeypatch: pytest.MonkeyPatch, happen: Any) -> None:
     """Let something happen each time between the reading of the gallery and the writing of its matches."""
     real = matching.decide_matches
 
-    def decide(*arguments: Any) -> Any:
+    def decide(*arguments: Any, **more: Any) -> Any:
         happen()
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(matching, "decide_matches", decide)
 

@@ -5,6 +5,7 @@ nearer to everybody, so fans are ranked by deviation: the distance in strangers'
 pair's cohesion.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,3 +64,14 @@ def nearest_fans(fans: FanColumns, seen: AppearanceColumns, calibration: Calibra
             deviation[np.arange(len(deviation)), best[rows]] = np.inf
             second[rows] = deviation.argmin(axis=1)
     return Nearest(best, second)
+
+
+def nearest_of_others(
+    fans: FanColumns, seen: AppearanceColumns, row: int, excluded: Collection[int], calibration: Calibration
+) -> int:
+    """Return the row of the nearest fan of one appearance who is not among `excluded`; −1 when there is none."""
+    others = np.array([fan for fan in range(len(fans)) if fan not in excluded], np.intp)
+    if not len(others):
+        return -1
+    pairs = measure_pairs(fans, others, seen, np.full(len(others), row, np.intp), calibration)
+    return int(others[pairs.deviation.argmin()])

@@ -3,9 +3,10 @@
 A gate that fires never makes a match, it takes one away. The names are stable: they stand in `Evidence.gates`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fanreel.contracts import AppearanceDocument
+from fanreel.contracts import AppearanceDocument, Decision
 
 from .policy import MatchPolicy
 
@@ -29,6 +30,10 @@ class Candidate:
     """Likewise."""
     selfies_disagree: bool
     """The fan's selfies may show two people."""
+    person_denied: bool = False
+    """Somebody said that the fan is not whom another appearance of the same person shows."""
+    reviews_contradict: bool = False
+    """Verdicts about this pair and about another one cannot both be true."""
 
 
 def too_few_supporting_faces(seen: AppearanceDocument, policy: MatchPolicy) -> bool:
@@ -86,6 +91,18 @@ def age_contradiction(candidate: Candidate, policy: MatchPolicy) -> bool:
     return large and abs(seen.age_years - candidate.fan_age_years) > policy.max_age_gap_years
 
 
+def person_denied(candidate: Candidate, policy: MatchPolicy) -> bool:
+    """Somebody said of another appearance of this person that it is not the fan."""
+    del policy
+    return candidate.person_denied
+
+
+def reviews_contradict(candidate: Candidate, policy: MatchPolicy) -> bool:
+    """People said two things that cannot both be true; they are asked again."""
+    del policy
+    return candidate.reviews_contradict
+
+
 def low_probability(candidate: Candidate, policy: MatchPolicy) -> bool:
     """Among so many fans and strangers, the posterior is still too small."""
     return not candidate.probability >= policy.min_match_probability
@@ -100,6 +117,8 @@ PAIR_GATES = (
     one_to_one_in_frame,
     gender_contradiction,
     age_contradiction,
+    person_denied,
+    reviews_contradict,
     low_probability,
 )
 """Questions about the appearance and its nearest fan."""
@@ -114,3 +133,16 @@ def fired(candidate: Candidate, policy: MatchPolicy) -> tuple[str, ...]:
     """Return the names of the gates that fire, those of the appearance first."""
     alone = [gate.__name__ for gate in APPEARANCE_GATES if gate(candidate.appearance, policy)]
     return (*alone, *(gate.__name__ for gate in PAIR_GATES if gate(candidate, policy)))
+
+
+def decision_for(distance: float, threshold: float, gates: Sequence[str]) -> Decision:
+    """Return the outcome of a candidate within review distance.
+
+    Close enough and unopposed: `match`. One of the two missing: `review`. Neither: nothing to ask a person. Of a
+    candidate in the review band a low probability is no news, so it does not count against it.
+    """
+    close = distance <= threshold
+    if close and not gates:
+        return "match"
+    opposed = set(gates) - {low_probability.__name__}
+    return "review" if close or not opposed else "none"
