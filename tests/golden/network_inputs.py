@@ -23,6 +23,7 @@ NETWORKS = {
     "ssd_mobilenetv1": (512, 2, "rgb"),
     "faceres": (224, 2, "bgr"),
     "facemesh": (192, 2, "rgb"),
+    "emotion": (64, 5, "grey"),
 }
 # photo: a face's centre (x, y) in it
 FACES = {"sample3.jpg": (693, 468), "sample5.jpg": (1511, 544), "sample6.jpg": (760, 489)}
@@ -53,9 +54,11 @@ def photograph(name: str, side: int, block: int) -> NDArray[np.uint8]:
 
 
 def pictures(network: str) -> NDArray[np.uint8]:
-    """(4, side, side, 3): one synthetic, three faces."""
+    """(4, side, side, 3): one synthetic, three faces; one channel where the network sees grey."""
     side, block, colour = NETWORKS[network]
     rgb = np.stack([synthetic(side), *(photograph(name, side, block) for name in FACES)])
+    if colour == "grey":
+        return ((rgb @ np.array([77, 150, 29]) + 128) >> 8).astype(np.uint8)[..., None]
     return np.ascontiguousarray(rgb if colour == "rgb" else rgb[..., ::-1])
 
 

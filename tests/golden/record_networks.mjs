@@ -66,7 +66,7 @@ async function graph(name, prepare, names) {
     }),
   });
   const { sha256, tensor } = input(human, name);
-  const results = model.execute(prepare(human, tensor), Object.values(names));
+  const results = [model.execute(prepare(human, tensor), Object.values(names))].flat(); // one output comes bare
   return { sha256, outputs: Object.fromEntries(Object.keys(names).map((key, index) => [key, sparse(results[index])])) };
 }
 
@@ -95,6 +95,7 @@ const recorded = {
     { descriptor: 'global_pooling/Mean', gender: 'gender_pred/Sigmoid', age: 'age_pred/Softmax' }),
   facemesh: await graph('facemesh', (tf, x) => tf.div(x, 255),
     { mesh: 'Identity_2', presence: 'Identity_1', contours: 'Identity' }),
+  emotion: await graph('emotion', (tf, x) => tf.mul(tf.sub(tf.div(x, 255), 0.5), 2), { probabilities: 'Identity' }),
 };
 log(JSON.stringify({ packages: { 'face-api': '1.7.15', human: '3.3.6' }, networks: recorded },
   (_, value) => (typeof value === 'number' ? Number(value.toPrecision(8)) : value)));

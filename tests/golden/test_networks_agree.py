@@ -32,6 +32,7 @@ TOLERANCE = {
     ("facemesh", "mesh"): 1e-3,  # pixels of a 192 px picture
     ("facemesh", "presence"): 1e-6,
     ("facemesh", "contours"): 1e-3,
+    ("emotion", "probabilities"): 5e-6,
 }
 
 
