@@ -9,6 +9,8 @@ import numpy as np
 from fanreel.domain.faces import Bgr
 from fanreel.errors import InputRejected
 
+from .heif import HeifBroken, decode_heif, is_heif, read_heif, read_size
+
 MAX_BYTES = 30_000_000
 """A 50-megapixel telephone photograph takes about 15 MB."""
 MAX_PIXELS = 120_000_000
@@ -23,7 +25,7 @@ _SMALLEST = cv2.IMREAD_REDUCED_COLOR_8
 
 @dataclass(frozen=True, slots=True)
 class PictureSize:
-    """Kind (`jpeg`, `png`, `webp`) and stored size in pixels, before EXIF orientation."""
+    """Kind (`jpeg`, `png`, `webp`, `heif` for HEIC and AVIF) and stored size in pixels, before any turn."""
 
     kind: str
     width: int
@@ -31,7 +33,7 @@ class PictureSize:
 
 
 def picture_size(data: bytes) -> PictureSize | None:
-    """Read kind and size from the header; none when it is no JPEG, PNG or WebP or the header is damaged."""
+    """Read kind and size from the header; none when it is no kind we know or the header is damaged."""
     try:
         if data.startswith(b"\xff\xd8\xff"):
             return _jpeg_size(data)
@@ -40,13 +42,15 @@ def picture_size(data: bytes) -> PictureSize | None:
             return PictureSize("png", width, height)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp_size(data)
-    except (struct.error, IndexError):
+        if is_heif(data):
+            return PictureSize("heif", *read_size(data))
+    except (struct.error, IndexError, HeifBroken):
         return None
     return None
 
 
 def decode_picture(data: bytes) -> Bgr:
-    """Return the displayed pixels, EXIF orientation applied, transparency dropped.
+    """Return the displayed pixels, turned as EXIF or the container says, transparency dropped.
 
     Raises:
         InputRejected: `picture_unreadable`; `picture_too_large` (bytes or pixels).
@@ -55,15 +59,19 @@ def decode_picture(data: bytes) -> Bgr:
         raise InputRejected("picture_too_large", "the file is too large", bytes=len(data))
     size = picture_size(data)
     if size is None or min(size.width, size.height) < 1:
-        raise InputRejected("picture_unreadable", "the file is no JPEG, PNG or WebP picture", bytes=len(data))
+        raise InputRejected(
+            "picture_unreadable", "the file is no JPEG, PNG, WebP or HEIC picture", bytes=len(data)
+        )
     if size.width * size.height > MAX_PIXELS:
         raise InputRejected("picture_too_large", "too many pixels", width=size.width, height=size.height)
     reduction = 1
     while max(size.width, size.height) // reduction > REDUCE_FROM_PX and reduction < 8:
         reduction *= 2
     try:
+        if size.kind == "heif":
+            return decode_heif(read_heif(data, MAX_PIXELS), reduction)
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, _SMALLEST))
-    except cv2.error as error:
+    except (cv2.error, HeifBroken) as error:
         raise InputRejected("picture_unreadable", "the picture is damaged", kind=size.kind) from error
     if picture is None or not picture.size:
         raise InputRejected("picture_unreadable", "the picture is damaged", kind=size.kind)

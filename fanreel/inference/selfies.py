@@ -34,7 +34,7 @@ MAX_CONTAINED = 0.6
 """Of two boxes sharing more than this of the smaller one, only the larger is a face: the other is a part of it."""
 
 HINTS = {
-    "selfie_unreadable": "Send the picture as JPEG, PNG or WebP.",
+    "selfie_unreadable": "Send the picture again, as JPEG, PNG, WebP or HEIC.",
     "selfie_too_large": "Send a smaller picture: at most 30 MB and 120 megapixels.",
     "selfie_no_face": "No face was found: look into the camera, in good light, with nothing before your face.",
     "selfie_several_faces": "Send a picture on which only you are close to the camera.",

@@ -11,7 +11,9 @@ from fanreel.adapters.media.source import FileSource, fingerprint
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".bmp", ".tif", ".tiff"}
+)
 MAX_ID_LENGTH = 63
 """What the API takes."""
 # What is safe in a blob name, a document id, an orchestration id and a file name alike.
