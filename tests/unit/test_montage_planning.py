@@ -179,32 +179,23 @@ def test_somebody_beside_the_fan_takes_nothing_away():
     assert ranges(plan(seen, matches=[match(before), match(after)])) == [(1_000, 9_000)]
 
 
-def test_a_clip_does_not_reach_into_who_comes_next():
-    fan, stranger = known_by_sight("a1", 5_000, 5_600), known_by_sight("a2", 5_600, 9_000)
-    assert ranges(plan([fan, stranger], matches=[match(fan)])) == [(4_600, 5_400)]
-    # A box that covers the fan's, of another size, is as bad; when unknown where they are, likewise.
-    large = stranger.model_copy(update={"boxes": tuple((0, 0, 300, 300) for _ in stranger.boxes)})
-    assert ranges(plan([fan, large], matches=[match(fan)])) == [(4_600, 5_400)]
-    nowhere = stranger.model_copy(update={"boxes": (), "pts_ms": ()})
-    assert ranges(plan([fan, nowhere], matches=[match(fan)])) == [(4_600, 5_400)]
+def test_a_clip_begins_and_ends_with_sightings_of_the_fan_whoever_else_is_there():
+    fan = known_by_sight("a1", 5_000, 6_600)
+    assert ranges(plan([fan])) == [(5_000, 6_400)]
+    for box in (PLACE, BESIDE, (0, 0, 300, 300)):
+        before, after = known_by_sight("a0", 1_000, 5_000, box=box), known_by_sight("a2", 6_600, 9_000, box=box)
+        assert ranges(plan([before, fan, after], matches=[match(fan)])) == [(5_000, 6_400)]
 
 
-def test_a_clip_does_not_reach_into_who_was_there_before():
-    stranger, fan = known_by_sight("a1", 1_000, 5_000), known_by_sight("a2", 5_000, 5_600)
-    assert ranges(plan([fan, stranger], matches=[match(fan)])) == [(5_000, 5_800)]
+def test_what_the_same_box_shows_after_the_last_recognised_face_is_not_shown():
+    """A merge keeps it as somebody unknown: the face is turned, or it is somebody else by now."""
+    fan, unknown = known_by_sight("a1", 5_000, 7_000), known_by_sight("a2", 7_000, 9_000, box=(4, 0, 104, 100))
+    assert ranges(plan([fan, unknown], matches=[match(fan)])) == [(5_000, 6_800)]
 
 
-def test_who_takes_either_place_of_a_fan_followed_twice_is_kept_out():
-    twice = [appearance("a1", 5_000, 5_400), appearance("a2", 5_000, 5_400, box=BESIDE)]
-    for box in (PLACE, BESIDE):
-        stranger = appearance("a3", 5_600, 9_000, box=box)
-        assert ranges(plan([*twice, stranger], matches=[match(one) for one in twice])) == [(4_600, 5_400)]
-
-
-def test_reach_counts_from_the_last_sighting_not_from_the_next_look():
-    assert ranges(plan([known_by_sight("a1", 5_000, 5_400)])) == [(4_600, 5_600)]
+def test_a_single_look_is_no_clip():
     once = appearance("a1", 5_000, 5_000).model_copy(update={"end_ms": 6_000})  # one look a second
-    assert ranges(plan([once])) == [(4_600, 5_400)]
+    assert plan_or_none([once]) is None
 
 
 def test_a_track_lost_for_longer_is_two_moments():
@@ -233,9 +224,9 @@ def test_a_match_made_before_the_video_was_merged_anew_counts_for_nobody(changed
     assert plan_or_none([now], matches=[match(now)]) is not None
 
 
-def test_a_short_appearance_is_widened_inside_its_shot():
-    shots = ((0, 10_000), (10_000, 11_500), (11_500, 30_000))
-    assert ranges(plan([appearance("a1", 10_400, 11_200, shot=1)], [video(shots=shots)])) == [(10_200, 11_400)]
+def test_a_short_appearance_is_not_widened_into_what_nobody_recognised():
+    shots = ((0, 10_000), (10_000, 14_500), (14_500, 30_000))
+    assert ranges(plan([appearance("a1", 11_400, 12_200, shot=1)], [video(shots=shots)])) == [(11_400, 12_200)]
 
 
 def test_an_appearance_too_short_to_show_gives_no_montage():
@@ -249,7 +240,7 @@ def test_a_short_piece_is_used_only_for_want_of_better():
         appearance("a1", 10_100, 10_700, shot=1, excitement=1.0),
         appearance("a2", 11_000, 39_000, shot=2),
     )
-    assert ranges(plan([short], [video(shots=shots)])) == [(10_060, 10_740)]
+    assert ranges(plan([short], [video(shots=shots)])) == [(10_100, 10_700)]
     assert plan([short, long], [video(shots=shots)]).clips[0].appearance_id == "a2"
 
 
@@ -385,12 +376,11 @@ def test_every_plan_keeps_the_rules_whatever_the_material(made, random):
 
 
 def assert_shows_the_fan(clip, sighted):
-    """No moment of a clip lies more than 400 ms outside the fan's sightings; 500 ms in a hole between two."""
+    """Every moment of a clip lies between two sightings of the fan, at most a second apart."""
     for moment in range(clip.start_ms, clip.end_ms, 10):
         before = min((moment - pts for pts in sighted if pts <= moment), default=10_000)
         after = min((pts - moment for pts in sighted if pts > moment), default=10_000)
-        allowed = before <= 400 or after <= 400 or before + after <= 1_000
-        assert allowed, f"at {moment} the fan was last seen {before} ms before, is next seen {after} ms after"
+        assert before + after <= 1_000, f"at {moment}: last seen {before} ms before, next seen {after} ms after"
 
 
 def assert_shows_no_stranger_instead(clip, here, matched):

@@ -13,15 +13,14 @@ from .style import MontageStyle
 class Moment:
     """One continuous stretch of one shot in which the fan is seen.
 
-    [core_from_ms, core_to_ms) runs from their first to their last sighting, [from_ms, to_ms) is how far a clip may
-    reach: both clear of the shot's borders. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its shot.
+    [from_ms, to_ms) runs from their first to their last sighting, clear of the shot's borders, and no clip reaches
+    beyond: what lies there nobody has recognised. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its
+    shot.
     """
 
     video_id: str
     video_name: str
     shot: tuple[int, int]
-    core_from_ms: int
-    core_to_ms: int
     from_ms: int
     to_ms: int
     peak_ms: int
@@ -146,13 +145,7 @@ def _moments_of_shot(
             runs[-1].append(sighting)
         else:
             runs.append([sighting])
-    moments: list[Moment] = []
-    for index, run in enumerate(runs):
-        before = runs[index - 1][-1].pts_ms if index else None
-        after = runs[index + 1][0].pts_ms if index + 1 < len(runs) else None
-        reach = _reach(run, before, after, strangers, style)
-        if reach[1] > reach[0]:
-            moments.append(_moment(run, reach, video, style))
+    moments = [moment for run in runs if (moment := _moment(run, video, style)) is not None]
     ranked = sorted(moments, key=lambda moment: (-moment.score, moment.order))
     return [replace(moment, rank_in_shot=rank) for rank, moment in enumerate(ranked)]
 
@@ -177,41 +170,21 @@ def _joined(one: _Sighting, following: _Sighting, strangers: Strangers, style: M
     return not strangers.in_place_of(one.boxes + following.boxes, one.pts_ms, following.pts_ms)
 
 
-def _reach(
-    run: Sequence[_Sighting], before: int | None, after: int | None, strangers: Strangers, style: MontageStyle
-) -> tuple[int, int]:
-    """Return how far around a run of sightings a clip may go.
-
-    Not a step towards a side where somebody else is soon seen in the fan's place (when they took it is not
-    known), and at most half the way to the fan's neighbouring moments.
-    """
-    first, last = run[0], run[-1]
-    low, high = _inside(run[0].seen[0].shot, style)
-    from_ms, to_ms = first.pts_ms, last.pts_ms
-    if not strangers.in_place_of(first.boxes, from_ms - style.stranger_ms - 1, from_ms):
-        from_ms -= style.reach_ms if before is None else min(style.reach_ms, (from_ms - before) // 2)
-    if not strangers.in_place_of(last.boxes, to_ms, to_ms + style.stranger_ms + 1):
-        to_ms += style.reach_ms if after is None else min(style.reach_ms, (after - to_ms) // 2)
-    return max(low, from_ms), min(high, to_ms)
-
-
-def _inside(shot: tuple[int, int], style: MontageStyle) -> tuple[int, int]:
-    return shot[0] + style.shot_margin_ms, shot[1] - style.shot_margin_ms
-
-
-def _moment(run: Sequence[_Sighting], reach: tuple[int, int], video: VideoDocument, style: MontageStyle) -> Moment:
+def _moment(run: Sequence[_Sighting], video: VideoDocument, style: MontageStyle) -> Moment | None:
+    """Return what a run of sightings shows; None where the shot's borders leave nothing of it."""
     seen = {each.appearance.id: each for one in run for each in one.seen}
     best = min(seen.values(), key=lambda one: (-_score(one, style), one.appearance.id))
-    core = (min(max(run[0].pts_ms, reach[0]), reach[1]), max(min(run[-1].pts_ms, reach[1]), reach[0]))
+    from_ms = max(run[0].pts_ms, best.shot[0] + style.shot_margin_ms)
+    to_ms = min(run[-1].pts_ms, best.shot[1] - style.shot_margin_ms)
+    if to_ms <= from_ms:
+        return None
     return Moment(
         video_id=best.appearance.video_id,
         video_name=video.name,
         shot=best.shot,
-        core_from_ms=core[0],
-        core_to_ms=core[1],
-        from_ms=reach[0],
-        to_ms=reach[1],
-        peak_ms=min(max(_peak_ms(best.appearance, core), core[0]), core[1]),
+        from_ms=from_ms,
+        to_ms=to_ms,
+        peak_ms=_peak_ms(best.appearance, from_ms, to_ms),
         score=_score(best, style),
         excitement=best.appearance.excitement,
         face_height_px=best.appearance.face_height_px,
@@ -235,10 +208,10 @@ def _unit(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-def _peak_ms(appearance: AppearanceDocument, core: tuple[int, int]) -> int:
-    """Return where excitement peaks in the core (the first of equals); its middle where no curve is known."""
+def _peak_ms(appearance: AppearanceDocument, from_ms: int, to_ms: int) -> int:
+    """Return where excitement peaks in the range (the first of equals); its middle where no curve is known."""
     points = zip(appearance.excitement_curve, appearance.pts_ms, strict=False)
-    curve = [point for point in points if core[0] <= point[1] <= core[1]]
+    curve = [point for point in points if from_ms <= point[1] <= to_ms]
     if not curve:
-        return (core[0] + core[1]) // 2
+        return (from_ms + to_ms) // 2
     return max(curve, key=lambda point: (point[0], -point[1]))[1]

@@ -20,9 +20,9 @@ def plan_montage(
     """Return the fan's montage of an event, or None when there is nothing to show.
 
     `appearances` are all of the shots of the matched ones, strangers' too. Every clip lies in one shot, clear of
-    its borders, within `reach_ms` of where the fan was seen and never where somebody took their place; clips
-    never overlap; the total never exceeds `max_ms`. The same material gives the same plan and the same
-    `montage_id`, in whatever order it comes.
+    its borders, between two sightings of the fan and never where somebody took their place; clips never overlap;
+    the total never exceeds `max_ms`. The same material gives the same plan and the same `montage_id`, in whatever
+    order it comes.
     """
     moments = find_moments(fan_id, event_id, matches, appearances, videos, style)
     chosen = _choose(moments, style)
@@ -71,9 +71,7 @@ def _add(chosen: _Ranges, moment: Moment, style: MontageStyle, *, shortest_ms: i
     if any(_touch(moment, other) for other in chosen):
         return
     room_ms = style.max_ms - _total_ms(chosen.values(), style) + (style.crossfade_ms if chosen else 0)
-    core_ms = moment.core_to_ms - moment.core_from_ms
-    wanted_ms = min(style.full_clip_ms, max(core_ms, style.min_clip_ms), moment.length_ms)
-    length_ms = min(wanted_ms, room_ms)
+    length_ms = min(style.full_clip_ms, moment.length_ms, room_ms)
     if length_ms >= shortest_ms:
         chosen[moment] = _cut(moment, length_ms, style)
 
@@ -88,21 +86,15 @@ def _lengthen(chosen: _Ranges, style: MontageStyle) -> None:
     for moment in sorted(chosen, key=lambda moment: (-moment.score, moment.order)):
         missing_ms = style.min_ms - _total_ms(chosen.values(), style)
         start_ms, end_ms = chosen[moment]
-        spare_ms = moment.core_to_ms - moment.core_from_ms - (end_ms - start_ms)
+        spare_ms = moment.length_ms - (end_ms - start_ms)
         if missing_ms > 0 and spare_ms > 0:
             chosen[moment] = _cut(moment, end_ms - start_ms + min(missing_ms, spare_ms), style)
 
 
 def _cut(moment: Moment, length_ms: int, style: MontageStyle) -> tuple[int, int]:
-    """Return `length_ms` of a moment: around its peak where it is longer than that, beyond where shorter."""
-    core_ms = moment.core_to_ms - moment.core_from_ms
-    if core_ms >= length_ms:
-        low, high = moment.core_from_ms, moment.core_to_ms
-        start_ms = moment.peak_ms - round(length_ms * style.lead_share)
-    else:
-        low, high = moment.from_ms, moment.to_ms
-        start_ms = moment.core_from_ms - (length_ms - core_ms) // 2
-    start_ms = min(max(start_ms, low), high - length_ms)
+    """Return `length_ms` of a moment, around its peak where it is longer than that."""
+    start_ms = moment.peak_ms - round(length_ms * style.lead_share)
+    start_ms = min(max(start_ms, moment.from_ms), moment.to_ms - length_ms)
     return start_ms, start_ms + length_ms
 
 
@@ -113,7 +105,7 @@ def _total_ms(ranges: Iterable[tuple[int, int]], style: MontageStyle) -> int:
 
 def _clip(moment: Moment, start_ms: int, end_ms: int) -> MontageClip:
     reason = f"excitement {moment.excitement:.2f}, face {moment.face_height_px:.0f} px"
-    if moment.rank_in_shot or end_ms - start_ms < moment.core_to_ms - moment.core_from_ms:
+    if moment.rank_in_shot or end_ms - start_ms < moment.length_ms:
         reason += ", part of a longer moment"
     return MontageClip(
         video_id=moment.video_id,

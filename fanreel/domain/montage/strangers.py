@@ -1,7 +1,7 @@
 """Where somebody else is seen: what a clip must not run into while the fan is not in sight.
 
-People beside the fan do not matter as long as the fan is seen. Where they are not – between two sightings, before
-the first, after the last – whoever is found in their place may be who the picture shows.
+People beside the fan do not matter as long as the fan is seen. Between two sightings where they are not, whoever
+is found in their place may be who the picture shows.
 """
 
 from collections.abc import Iterable, Sequence

@@ -23,19 +23,12 @@ class MontageStyle:
     """Where a long appearance is trimmed while there is other material: several moments beat one long one."""
     short_clip_ms: int = 600
     """Least length of a clip used for want of anything better: 15 frames at 25 fps."""
-    reach_ms: int = 400
-    """How far a clip may go beyond the first and the last time the fan was seen: two looks at 5 fps, so that a
-    face missed once at either end still counts; half a second counts as somewhere else (the ground truth's
-    tolerance)."""
     hole_ms: int = 600
     """Longest hole between two appearances of the fan that is shown: three looks at 5 fps, as long as a track
     goes on unseen."""
     track_hole_ms: int = 1_000
     """The same inside one appearance, which a tracker followed: one look at 1 fps, and nothing shown is more than
     half a second from a sighting."""
-    stranger_ms: int = 1_000
-    """Somebody else in the fan's place within this time of a sighting: the clip ends with the sighting. One look
-    at 1 fps, in which nobody knows when the one left and the other came."""
     shot_margin_ms: int = 60
     """Kept clear of a shot's borders: a cut is known to about one frame (40 ms at 25 fps), and a frame of the
     neighbouring shot shows someone else."""
@@ -63,9 +56,7 @@ class MontageStyle:
             and self.short_clip_ms <= self.max_ms
             # A clip fades at both ends and must still be seen whole in between.
             and 0 <= 3 * self.crossfade_ms <= self.short_clip_ms
-            and self.reach_ms >= 0
             and 0 <= self.hole_ms <= self.track_hole_ms
-            and self.stranger_ms >= self.reach_ms
             and self.shot_margin_ms >= 0
             and self.width % 2 == 0
             and self.height % 2 == 0
