@@ -19,10 +19,6 @@ REACH_MS = WITNESS_MS
 """How far a face vouches for the sightings around it. Every second has an embedded face when it has a good one, so
 no two of those are farther apart than twice this; what lies farther off was too poor to be anybody's."""
 
-END_REACH_MS = 500
-"""The same before the first and after the last embedded face of a track, where no second face agrees: it may be
-somebody else already. Moments are promised to be right to half a second: no more than that is taken on trust."""
-
 NOBODY = -1
 
 _BLOCK_ROWS = 256
@@ -32,17 +28,17 @@ def recognised(pts_ms: NDArray[np.int64], faces: FaceSamples) -> NDArray[np.intp
     """Return for each sighting (n,) of a track, ascending, whose it is: a number per person, NOBODY when unproven.
 
     It is somebody's when the embedded faces before and after it are theirs and the nearer of them lies within
-    REACH_MS, or when it lies before the first or after the last face and no more than END_REACH_MS from it. So
-    between two people's faces it is nobody's.
+    REACH_MS; a face vouches for its own sighting. So before the first face, after the last one and between two
+    people's faces it is nobody's: every good end of a track is embedded, and who is in the box beyond it, blurred
+    or turned away, nobody can tell.
     """
     person = people_of_faces(faces)
     after = np.searchsorted(faces.pts_ms, pts_ms, side="left")
     before = np.searchsorted(faces.pts_ms, pts_ms, side="right") - 1
-    # At the ends of the track one side has no face: the other one speaks for both.
-    left, right = np.where(before < 0, after, before), np.where(after == len(faces), before, after)
+    between = (before >= 0) & (after < len(faces))
+    left, right = np.maximum(before, 0), np.minimum(after, len(faces) - 1)
     nearest_ms = np.minimum(np.abs(pts_ms - faces.pts_ms[left]), np.abs(pts_ms - faces.pts_ms[right]))
-    reach_ms = np.where((before < 0) | (after == len(faces)), END_REACH_MS, REACH_MS)
-    proven = (person[left] == person[right]) & (nearest_ms <= reach_ms)
+    proven = between & (person[left] == person[right]) & (nearest_ms <= REACH_MS)
     return np.where(proven, person[left], NOBODY)
 
 

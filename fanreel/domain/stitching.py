@@ -1,14 +1,14 @@
-"""Joining what neighbouring segments saw of the same faces.
+"""What segments saw → the tracks of the whole video, as if nobody had ever cut it.
 
-Neighbours decode an overlap, and both look at the very same frames in it: the same detector on the same picture
-gives the same box. A face seen twice (same time, boxes overlapping by more than 0.7) therefore proves that two
-tracks are one. The result depends on which segments there are, never on the order in which they arrive, and
-handing in a segment twice changes nothing.
+A tracker that starts at a segment's border knows nothing of who was there just before, so in a crowd neighbours
+may follow the same faces differently. A worker follows faces to choose which to embed; who continues whom is
+decided here once more, over all looks of the video in order of time, at the cuts of those who own them. A look
+counts once, as the segment saw it whose range holds it. So the tracks depend on what was detected, never on where
+the video was cut, nor on the order in which results arrive; handing in a segment twice changes nothing.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from fanreel.contracts import EmbeddedFaces, SegmentResult, TrackResult
 from fanreel.domain.boxes import iou
 from fanreel.domain.faces import F32
+from fanreel.domain.quality import QUALITY_FLOOR
+from fanreel.domain.tracks import Tracker, crosses_cut, longest_gap_ms
 
 SAME_BOX_IOU = 0.7
+"""Neighbours detect on the very same frames. Their boxes are the same where they compute alike, and overlap by
+more than this where they do not (one on a CPU, one on a GPU)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +93,40 @@ class WholeTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """One segment's track. `start_ms`, `end_ms`: the segment's range, in which its word counts first."""
+class _Seen:
+    """All that all segments saw, overlaps twice, as columns.
 
-    start_ms: int
-    end_ms: int
-    track: WholeTrack
+    segment    (n,) which segment saw the sighting.
+    faces      every embedded face; `face_of` (k,) is the sighting it belongs to.
+    """
+
+    sightings: WholeTrack
+    segment: NDArray[np.intp]
+    faces: FaceSamples | None
+    face_of: NDArray[np.intp]
 
 
 def stitch(results: Sequence[SegmentResult]) -> list[WholeTrack]:
-    """Return the tracks of the whole video, each sighting in exactly one, in order of (start, x)."""
-    pieces = sorted(
-        (
-            _Piece(r.start_ms, r.end_ms, _from_wire(t))
-            for r in one_per_segment(results)
-            for t in r.tracks
-            if t.pts_ms
-        ),
-        key=lambda piece: (piece.start_ms, int(piece.track.pts_ms[0]), *piece.track.boxes[0].tolist()),
-    )
-    seen_twice = _seen_twice(pieces)
-    group_of = _join(pieces, seen_twice)
-    dropped = _duplicates_left(pieces, seen_twice, group_of)
-    members: dict[int, list[int]] = {}
-    for index, group in enumerate(group_of):
-        members.setdefault(group, []).append(index)
-    tracks: list[WholeTrack] = []
-    for indices in members.values():
-        parts: list[_Piece] = []
-        for index in indices:
-            piece = pieces[index]
-            keep = np.array([(index, row) not in dropped for row in range(len(piece.track))])
-            if keep.any():
-                parts.append(_Piece(piece.start_ms, piece.end_ms, piece.track.select(np.flatnonzero(keep))))
-        if parts:
-            tracks.append(_union(parts))
-    return sorted(tracks, key=lambda track: (int(track.pts_ms[0]), *track.boxes[0].tolist()))
+    """Return the tracks of the whole video, each sighting in exactly one, in order of (start, box)."""
+    chosen = sorted(one_per_segment(results), key=lambda result: (result.start_ms, result.segment_id))
+    seen = _seen(chosen)
+    if seen is None:
+        return []
+    looks_ms, teller = _who_tells(chosen, seen)
+    sightings = seen.sightings
+    counts = teller[np.searchsorted(looks_ms, sightings.pts_ms)] == seen.segment
+    kept = np.flatnonzero(counts)
+    kept = kept[np.lexsort((*sightings.boxes[kept].T[::-1], sightings.pts_ms[kept]))]
+    cuts_ms = sorted({cut for result in chosen for cut in result.cuts_ms})
+    track_of = _follow(looks_ms, sightings.pts_ms[kept], sightings.boxes[kept], sightings.scores[kept], cuts_ms)
+    faces, face_rows = _faces_of(seen, kept, counts)
+    whole = sightings.select(kept)
+    count = int(track_of.max()) + 1
+    rows, own_faces = _grouped(track_of, count), _grouped(track_of[face_rows], count)
+    return [
+        replace(whole.select(rows[i]), faces=faces.select(own_faces[i]) if faces and len(own_faces[i]) else None)
+        for i in range(count)
+    ]
 
 
 def one_per_segment(results: Sequence[SegmentResult]) -> list[SegmentResult]:
@@ -135,114 +137,93 @@ def one_per_segment(results: Sequence[SegmentResult]) -> list[SegmentResult]:
     return list(chosen.values())
 
 
-def _seen_twice(pieces: Sequence[_Piece]) -> list[tuple[int, int, int, int]]:
-    """Return (piece, row, other piece, other row) of sightings that two segments share."""
-    by_time: dict[int, list[tuple[int, int]]] = {}
-    overlap = _overlaps({(p.start_ms, int(p.track.pts_ms[-1])) for p in pieces})
-    for index, piece in enumerate(pieces):
-        for row, pts in enumerate(piece.track.pts_ms.tolist()):
-            if any(low <= pts <= high for low, high in overlap.get(piece.start_ms, ())):
-                by_time.setdefault(pts, []).append((index, row))
-    shared: list[tuple[int, int, int, int]] = []
-    for sightings in by_time.values():
-        boxes = np.array([pieces[index].track.boxes[row] for index, row in sightings])
-        agreement = iou(boxes[:, None], boxes)
-        candidates = [
-            (-float(agreement[a, b]), a, b)
-            for a in range(len(sightings))
-            for b in range(a + 1, len(sightings))
-            if agreement[a, b] > SAME_BOX_IOU
-            and pieces[sightings[a][0]].start_ms != pieces[sightings[b][0]].start_ms
-        ]
-        taken: set[tuple[int, int]] = set()
-        for _, a, b in sorted(candidates):
-            # One-to-one between any two segments: overlapping detections of neighbours must not cross over.
-            first, second = (a, pieces[sightings[b][0]].start_ms), (b, pieces[sightings[a][0]].start_ms)
-            if first in taken or second in taken:
-                continue
-            taken.update((first, second))
-            shared.append((*sightings[a], *sightings[b]))
-    return shared
-
-
-def _overlaps(reaches: set[tuple[int, int]]) -> dict[int, list[tuple[int, int]]]:
-    """Return for each segment (by start) the stretches that another segment saw too; `reaches`: (start, last)."""
-    last: dict[int, int] = {}
-    for start, reach in reaches:
-        last[start] = max(reach, last.get(start, start))
-    starts = sorted(last)
-    stretches: dict[int, list[tuple[int, int]]] = {start: [] for start in starts}
-    for position, start in enumerate(starts):
-        for later in starts[position + 1 :]:
-            if later > last[start]:
-                break
-            stretch = (later, min(last[start], last[later]))
-            stretches[start].append(stretch)
-            stretches[later].append(stretch)
-    return stretches
-
-
-def _join(pieces: Sequence[_Piece], seen_twice: Sequence[tuple[int, int, int, int]]) -> list[int]:
-    """Return the group of each piece. Best-proven links come first; none may put a face in two places at once."""
-    links = Counter((min(a, b), max(a, b)) for a, _, b, _ in seen_twice)
-    group_of = list(range(len(pieces)))
-    members = {index: [index] for index in range(len(pieces))}
-    places = {
-        index: dict(zip(pieces[index].track.pts_ms.tolist(), pieces[index].track.boxes, strict=True))
-        for index in {index for link in links for index in link}
-    }
-    for (a, b), _ in sorted(links.items(), key=lambda item: (-item[1], item[0])):
-        first, second = sorted((group_of[a], group_of[b]))
-        if first == second or _contradict(places[first], places[second]):
-            continue
-        for index in members.pop(second):
-            group_of[index] = first
-            members[first].append(index)
-        places[first].update(places.pop(second))
-    return group_of
-
-
-def _contradict(first: dict[int, NDArray[np.int64]], second: dict[int, NDArray[np.int64]]) -> bool:
-    common = first.keys() & second.keys()
-    return any(float(iou(first[pts], second[pts])) <= SAME_BOX_IOU for pts in common)
-
-
-def _duplicates_left(
-    pieces: Sequence[_Piece], seen_twice: Sequence[tuple[int, int, int, int]], group_of: Sequence[int]
-) -> set[tuple[int, int]]:
-    """Return sightings to drop because another track, whose segment owns the moment, holds the same face."""
-    dropped: set[tuple[int, int]] = set()
-    for a, row_a, b, row_b in seen_twice:
-        if group_of[a] != group_of[b]:
-            pts = int(pieces[a].track.pts_ms[row_a])
-            dropped.add((b, row_b) if _owns(pieces[a], pts) else (a, row_a))
-    return dropped
-
-
-def _owns(piece: _Piece, pts_ms: int) -> bool:
-    return piece.start_ms <= pts_ms < piece.end_ms
-
-
-def _union(parts: Sequence[_Piece]) -> WholeTrack:
-    """Join pieces of one track; where two hold the same moment, the one whose segment owns it counts."""
-    whole = _concatenate([part.track for part in parts])
-    owned = np.concatenate([[_owns(part, pts) for pts in part.track.pts_ms.tolist()] for part in parts])
-    whole = WholeTrack(*(getattr(whole, name) for name in _COLUMNS), faces=_union_faces(parts))
-    order = np.lexsort((~owned, whole.pts_ms))
-    first = np.unique(whole.pts_ms[order], return_index=True)[1]
-    return whole.select(order[first])
-
-
-def _union_faces(parts: Sequence[_Piece]) -> FaceSamples | None:
-    held = [(part, part.track.faces) for part in parts if part.track.faces is not None]
-    if not held:
+def _seen(results: Sequence[SegmentResult]) -> _Seen | None:
+    tracks = [(index, track) for index, result in enumerate(results) for track in result.tracks if track.pts_ms]
+    if not tracks:
         return None
-    faces = [samples for _, samples in held]
-    owned = np.concatenate([[_owns(part, pts) for pts in samples.pts_ms.tolist()] for part, samples in held])
-    joined = FaceSamples(*(np.concatenate([getattr(f, name) for f in faces]) for name in _FACE_COLUMNS))
-    order = np.lexsort((~owned, joined.pts_ms))
-    first = np.unique(joined.pts_ms[order], return_index=True)[1]
-    return joined.select(order[first])
+    parts = [_from_wire(track) for _, track in tracks]
+    lengths = [len(part) for part in parts]
+    faces: list[FaceSamples] = []
+    face_of: list[NDArray[np.intp]] = []
+    for first, part, (_, track) in zip(np.cumsum([0, *lengths[:-1]]).tolist(), parts, tracks, strict=True):
+        if track.embedded is not None:
+            faces.append(_faces_from_wire(track.embedded))
+            face_of.append(first + np.searchsorted(part.pts_ms, faces[-1].pts_ms))
+    return _Seen(
+        sightings=WholeTrack(
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS), faces=None
+        ),
+        segment=np.repeat([index for index, _ in tracks], lengths).astype(np.intp),
+        faces=FaceSamples(*(np.concatenate([getattr(f, n) for f in faces]) for n in _FACE_COLUMNS))
+        if faces
+        else None,
+        face_of=np.concatenate([np.zeros(0, np.intp), *face_of]),
+    )
+
+
+def _who_tells(results: Sequence[SegmentResult], seen: _Seen) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return every look, ascending, and which segment tells what it showed: its owner where that one looked."""
+    looks = [np.array(result.picture.pts_ms, np.int64) for result in results]
+    pts = np.concatenate([*looks, seen.sightings.pts_ms])
+    segment = np.concatenate([np.repeat(np.arange(len(results)), [len(own) for own in looks]), seen.segment])
+    starts, ends = (np.array([getattr(r, name) for r in results], np.int64) for name in ("start_ms", "end_ms"))
+    owned = (starts[segment] <= pts) & (pts < ends[segment])
+    order = np.lexsort((segment, ~owned, pts))
+    looks_ms, first = np.unique(pts[order], return_index=True)
+    return looks_ms, segment[order][first].astype(np.intp)
+
+
+def _follow(
+    looks_ms: NDArray[np.int64],
+    pts_ms: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+    scores: F32,
+    cuts_ms: Sequence[int],
+) -> NDArray[np.intp]:
+    """Return the track (n,) of each sighting, rows in order of time; tracks are numbered in order of first row."""
+    interval_ms = float(np.median(np.diff(looks_ms))) if len(looks_ms) > 1 else np.inf
+    tracker = Tracker(max_gap_ms=longest_gap_ms(interval_ms))
+    found = boxes.astype(np.float32)
+    track_of = np.empty(len(pts_ms), np.intp)
+    lows, highs = np.searchsorted(pts_ms, looks_ms, "left"), np.searchsorted(pts_ms, looks_ms, "right")
+    before_ms = -1
+    for sample, (look_ms, low, high) in enumerate(
+        zip(looks_ms.tolist(), lows.tolist(), highs.tolist(), strict=True)
+    ):
+        if crosses_cut(cuts_ms, before_ms, look_ms):
+            tracker.cut()
+        before_ms = look_ms
+        owners, _ = tracker.step(sample, look_ms, found[low:high], scores[low:high])
+        track_of[low:high] = [owner.track_id for owner in owners]
+    return track_of
+
+
+def _faces_of(
+    seen: _Seen, kept: NDArray[np.intp], counts: NDArray[np.bool_]
+) -> tuple[FaceSamples | None, NDArray[np.intp]]:
+    """Return the embedded faces of the kept sightings, one each at most, and the row of `kept` each belongs to.
+
+    What a neighbour embedded in the overlap is the same face; the word of who tells the look comes first.
+    """
+    row_of = np.full(len(seen.sightings), -1, np.intp)
+    row_of[kept] = np.arange(len(kept))
+    pts_ms, boxes = seen.sightings.pts_ms, seen.sightings.boxes
+    for sighting in seen.face_of[~counts[seen.face_of]].tolist():
+        low, high = np.searchsorted(pts_ms[kept], [pts_ms[sighting], pts_ms[sighting] + 1])
+        overlap = iou(boxes[sighting], boxes[kept[low:high]])
+        if len(overlap) and overlap.max() > SAME_BOX_IOU:
+            row_of[sighting] = low + int(overlap.argmax())
+    rows = row_of[seen.face_of]
+    order = np.lexsort((seen.segment[seen.face_of], ~counts[seen.face_of], rows))
+    order = order[rows[order] >= 0]
+    face_rows, first = np.unique(rows[order], return_index=True)
+    return (seen.faces.select(order[first]) if seen.faces is not None else None), face_rows.astype(np.intp)
+
+
+def _grouped(labels: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
+    """Return for each label 0..count−1 the rows that have it, ascending."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.searchsorted(labels[order], np.arange(1, count)))
 
 
 _COLUMNS = ("pts_ms", "boxes", "scores", "quality", "valence", "arousal", "mouth_open", "expression")
@@ -257,22 +238,22 @@ _FACE_COLUMNS = (
 )
 
 
-def _concatenate(tracks: Sequence[WholeTrack]) -> WholeTrack:
-    return WholeTrack(*(np.concatenate([getattr(t, name) for t in tracks]) for name in _COLUMNS), faces=None)
-
-
 def _from_wire(track: TrackResult) -> WholeTrack:
-    count = len(track.pts_ms)
+    quality = np.array(track.quality, np.float32)
+    # A worker fills faces too poor to be read from their neighbours in its own part of the track: the course is
+    # drawn anew when all of it is known.
+    read = quality >= np.float32(QUALITY_FLOOR)
+    expression = np.array(track.expression or [""] * len(quality), "U16")
     return WholeTrack(
         np.array(track.pts_ms, np.int64),
         np.array(track.boxes, np.int64).reshape(-1, 4),
         np.array(track.scores, np.float32),
-        np.array(track.quality, np.float32),
-        _measured(track.valence, count),
-        _measured(track.arousal, count),
-        _measured(track.mouth_open, count),
-        np.array(track.expression or [""] * count, "U16"),
-        _faces_from_wire(track.embedded) if track.embedded is not None else None,
+        quality,
+        _measured(track.valence, read),
+        _measured(track.arousal, read),
+        _measured(track.mouth_open, read),
+        np.where(read, expression, ""),
+        faces=None,
     )
 
 
@@ -288,5 +269,5 @@ def _faces_from_wire(faces: EmbeddedFaces) -> FaceSamples:
     )
 
 
-def _measured(values: Sequence[float], count: int) -> F32:
-    return np.array(values, np.float32) if values else np.full(count, np.nan, np.float32)
+def _measured(values: Sequence[float], read: NDArray[np.bool_]) -> F32:
+    return np.where(read, np.array(values, np.float32) if values else np.nan, np.nan).astype(np.float32)

@@ -13,9 +13,10 @@ BEST_FACES = 12
 twelve move a turned face's track half a standard deviation nearer to its own selfies and no stranger's."""
 
 WITNESS_MS = 1_000
-"""Besides those, the best face of every second is embedded: a box can pass from one person to the next without a
-jump (a pan along a row), and only a face seen nearby says whose moment it is. A track of five seconds pays nothing
-for it, one of a minute 48 embeddings (8 ms each on two cores, beside 300 detections of 20 ms)."""
+"""Besides those, the best face of every second is embedded, and the first and the last one: a box can pass from
+one person to the next without a jump (a pan along a row), and only faces seen before and after a moment say whose
+it is. A track of five seconds pays two embeddings for it at most, one of a minute 50 (8 ms each on two cores,
+beside 300 detections of 20 ms)."""
 
 DIVERSITY_MS = 400
 """Faces of one such slot of time look alike; a second one from the same slot is taken only when slots run out."""
@@ -81,16 +82,17 @@ def weighted_mean(vectors: F32, weights: F32) -> F32:
 
 
 def choose_faces(pts_ms: NDArray[Any], quality: NDArray[Any]) -> NDArray[np.intp]:
-    """Return the rows of the faces to embed, in order of time: the best ones, and the best of every second.
+    """Return which faces to embed: the best ones, the best of every second, the first and the last one.
 
-    Seconds and slots lie on the video's own time grid. So choosing from what was chosen in parts equals choosing
-    from the whole: results do not depend on where a video was cut into segments, and a stream may forget all
-    other faces as it goes.
+    The faces given are in order of time, and so are the rows returned. Seconds and slots lie on the video's own
+    time grid. So choosing from what was chosen in parts equals choosing from the whole: results do not depend on
+    where a video was cut into segments, and a stream may forget all other faces as it goes.
     """
     pts = np.asarray(pts_ms, np.int64)
     order = np.lexsort((pts, -np.asarray(quality, np.float64)))
     _, first = np.unique(pts[order] // WITNESS_MS, return_index=True)
-    return np.union1d(order[first], best_faces(pts, quality)).astype(np.intp)
+    ends = np.arange(len(pts))[[0, -1][: len(pts)]]
+    return np.unique(np.concatenate([ends, order[first], best_faces(pts, quality)])).astype(np.intp)
 
 
 def best_faces(

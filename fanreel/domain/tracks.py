@@ -3,10 +3,12 @@
 At a handful of samples per second a head moves by up to its own width between two looks, so plain overlap is not
 enough: a pair is allowed by overlap *or* by the distance of centres measured in face sizes, sizes being alike;
 within what is allowed a frame's assignment is one-to-one and optimal (Hungarian: scipy's `linear_sum_assignment`).
-There is no motion model: the state is the last box only, so a tracker that starts a second early finds the same
-tracks as one that started hours ago, and segments can be stitched.
+There is no motion model: the state is the last box only, so a tracker that starts a second early soon finds the
+same tracks as one that started hours ago.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -28,6 +30,11 @@ MAX_SIZE_RATIO = 1.7
 """Between two looks a face grows or shrinks by a zoom, not by a factor."""
 
 _FORBIDDEN = 1e6
+
+
+def crosses_cut(cuts_ms: Sequence[int], before_ms: int, pts_ms: int) -> bool:
+    """Tell whether a new shot begins after one look and not after the next one; `cuts_ms` ascending."""
+    return bisect_right(cuts_ms, before_ms) < bisect_right(cuts_ms, pts_ms)
 
 
 def longest_gap_ms(look_interval_ms: float) -> float:

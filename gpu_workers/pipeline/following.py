@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fanreel.contracts import Segment
 from fanreel.domain.faces import F32
 from fanreel.domain.templates import BEST_FACES, choose_faces
-from fanreel.domain.tracks import Track, Tracker, longest_gap_ms
+from fanreel.domain.tracks import Track, Tracker, crosses_cut, longest_gap_ms
 from fanreel.inference.chips import FaceChips
 
 from .faces import Look
@@ -29,9 +30,14 @@ class FaceSighting:
 
 @dataclass(slots=True)
 class FollowedTrack:
-    """A track, the quality of each of its sightings, and its best faces so far."""
+    """A track, the quality of each of its sightings, and its best faces so far.
+
+    Faces on different sides of `borders_ms` do not compete: what a neighbouring segment or the merge may count to
+    another track must not push out a face of this one.
+    """
 
     track: Track
+    borders_ms: tuple[int, ...] = ()
     quality: list[float] = field(default_factory=list[float])
     best: list[FaceSighting] = field(default_factory=list[FaceSighting])
 
@@ -39,8 +45,10 @@ class FollowedTrack:
         """Add a face and forget those that will not be embedded."""
         self.best.append(sighting)
         if len(self.best) > BEST_FACES:
-            rows = choose_faces(np.array([s.pts_ms for s in self.best]), np.array([s.quality for s in self.best]))
-            self.best = [self.best[row] for row in rows]
+            pts, quality = np.array([s.pts_ms for s in self.best]), np.array([s.quality for s in self.best])
+            sides = np.split(np.arange(len(pts)), np.searchsorted(pts, self.borders_ms))
+            chosen = [side[choose_faces(pts[side], quality[side])] for side in sides]
+            self.best = [self.best[row] for row in np.concatenate(chosen)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,11 @@ class FollowStage:
     `look_interval_ms`: how far apart looks are when nothing is wrong with the data.
     """
 
-    def __init__(self, look_interval_ms: float) -> None:
+    def __init__(self, look_interval_ms: float, segment: Segment) -> None:
+        # Where the neighbour before still decodes, it knows who was there earlier; behind what this one owns,
+        # the neighbour after knows the cuts.
+        overlap_ms = 2 * (segment.owned_from_ms - segment.start_ms)
+        self._borders_ms = (segment.start_ms + overlap_ms, segment.owned_to_ms)
         self._tracker = Tracker(max_gap_ms=longest_gap_ms(look_interval_ms))
         self._followed: dict[int, FollowedTrack] = {}
         self._waiting: deque[Look] = deque()
@@ -78,15 +90,14 @@ class FollowStage:
 
     def _step(self, look: Look, cuts_ms: Sequence[int]) -> Step:
         ended: list[Track] = []
-        if any(self._last_pts_ms < cut <= look.pts_ms for cut in cuts_ms):
+        if crosses_cut(cuts_ms, self._last_pts_ms, look.pts_ms):
             ended.extend(self._tracker.cut())
         self._last_pts_ms = look.pts_ms
         owners, missed = self._tracker.step(look.sample, look.pts_ms, look.boxes.astype(np.float32), look.scores)
         ended.extend(missed)
         for row, owner in enumerate(owners):
-            self._followed.setdefault(owner.track_id, FollowedTrack(owner)).quality.append(
-                float(look.quality[row])
-            )
+            followed = self._followed.setdefault(owner.track_id, FollowedTrack(owner, self._borders_ms))
+            followed.quality.append(float(look.quality[row]))
         seen: list[tuple[FollowedTrack, FaceSighting]] = []
         for chip, row in enumerate(look.chip_rows.tolist()):
             followed = self._followed[owners[row].track_id]

@@ -46,7 +46,7 @@ def analyze_segment(
     faces, picture, follow = (
         FaceStage(networks, clock),
         PictureStage(),
-        FollowStage(_look_interval_ms(media, settings)),
+        FollowStage(_look_interval_ms(media, settings), segment),
     )
     recognition = RecognitionStage(networks, clock)
     with clock.measure("total"):

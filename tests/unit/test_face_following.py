@@ -235,7 +235,10 @@ def test_every_second_with_a_face_has_an_embedded_one(faces: list[tuple[int, int
     pts, value = np.array([200 * f[0] for f in faces], np.int64), np.array([f[1] / 1000 for f in faces])
     rows = choose_faces(pts, value)
     assert {p // 1000 for p in pts[rows].tolist()} == {p // 1000 for p in pts.tolist()}
-    assert len(rows) <= BEST_FACES + len({p // 1000 for p in pts.tolist()})
+    assert {0, len(pts) - 1} & set(range(len(pts))) <= set(rows.tolist()), (
+        "the first and the last one are embedded"
+    )
+    assert len(rows) <= BEST_FACES + len({p // 1000 for p in pts.tolist()}) + 2
 
 
 def test_the_best_faces_are_spread_over_time() -> None:

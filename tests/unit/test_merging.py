@@ -25,7 +25,7 @@ from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, apparent_gender, merge_segments
 from fanreel.domain.people import union_of_spans
 from fanreel.domain.templates import choose_faces
-from fanreel.domain.tracks import Track, Tracker
+from fanreel.domain.tracks import Track, Tracker, longest_gap_ms
 from fanreel.errors import ContractBroken
 from tests.plain_media import plain_media
 
@@ -80,7 +80,7 @@ def look_at(
     frames = [p for p in range(0, duration_ms, FRAME_MS) if segment.start_ms <= p < segment.decode_end_ms]
     frames = [p for p in frames if not hole[0] <= p < hole[1]]
     looks = [p for p in frames if p % SAMPLE_MS == 0]
-    tracker, tracks, before = Tracker(), list[Track](), -1
+    tracker, tracks, before = Tracker(max_gap_ms=longest_gap_ms(SAMPLE_MS)), list[Track](), -1
     for sample, pts in enumerate(looks):
         if any(before < cut <= pts for cut in cuts):
             tracks += tracker.cut()
@@ -317,8 +317,9 @@ def test_a_pan_that_brings_somebody_else_into_the_same_box_gives_them_no_second_
 
 def test_nobody_is_claimed_to_be_seen_through_a_hole_inside_a_segment() -> None:
     document = plan(24_000, 24_000)
-    result = look_at(document.segments[0], [Person(1, 0, 24_000, x=100, speed=0)], [], 24_000)
-    video = merge_segments(document, [without(result, 4_000, 20_000)], [], event_id="e")
+    people = [Person(1, 0, 24_000, x=100, speed=0)]
+    result = look_at(document.segments[0], people, [], 24_000, hole=(4_000, 20_000))
+    video = merge_segments(document, [result], [], event_id="e")
     assert_claimed(video, [(0, 4_000), (20_000, 24_000)])
     assert_seen(video, [(0, 4_000), (20_000, 24_000)])
     assert [(g.start_ms, g.end_ms, g.reason) for g in video.gaps] == [(4_000, 20_000, "undecodable")]
