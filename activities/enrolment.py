@@ -4,6 +4,7 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import FanDocument, SelfieOutcome, SelfieRecord, SelfieWork
 from fanreel.domain import naming
 from fanreel.domain.enrolment import NO_CONSENT_HINT, with_enrolment_started, with_selfie
+from fanreel.domain.matching import baseline_calibration
 from fanreel.errors import InputRejected
 from fanreel.inference.selfies import HINTS, measure_selfie
 
@@ -36,7 +37,9 @@ def embed_selfie(services: Services, work: SelfieWork) -> SelfieOutcome:
             # Erased, consent withdrawn or the picture replaced while this one was being measured.
             if document.status == "erased" or _is_replaced(services, work):
                 return None
-            return with_selfie(document, record if _consents(document) else no_consent, model_contract)
+            return with_selfie(
+                document, record if _consents(document) else no_consent, model_contract, baseline_calibration()
+            )
 
         fan = services.documents.update(FanDocument, fan.id, fan.fan_id, taken_in)
         if fan is None or fan.status == "erased":

@@ -19,7 +19,7 @@ from fanreel.adapters.media.source import FileSource
 from fanreel.commands.analyze import EVENT_ID, analyze_video
 from fanreel.contracts import Consent, FanDocument, MatchDocument
 from fanreel.domain.enrolment import with_selfie
-from fanreel.domain.matching import MatchPolicy, decide_matches
+from fanreel.domain.matching import MatchPolicy, baseline_calibration, decide_matches
 from fanreel.domain.shots import score_cuts
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.inference.selfies import measure_selfie
@@ -114,7 +114,7 @@ def enrolled(folder: Path, networks: Networks) -> FanDocument:
     fan = FanDocument(id=folder.name, fan_id=folder.name, event_ids=(EVENT_ID,), consent=consent)
     for path in sorted(folder.iterdir()):
         record = measure_selfie(path.read_bytes(), networks, blob_name=path.name, blob_etag="1")
-        fan = with_selfie(fan, record, networks.model_contract)
+        fan = with_selfie(fan, record, networks.model_contract, baseline_calibration())
     return fan
 
 

@@ -29,6 +29,15 @@ class Shot(Wire):
     start_ms: int
     end_ms: int
     quality: float = 0.5
+    clear_from_ms: int | None = None
+    """Where no dissolve or fade covers the shot: [clear_from_ms, clear_to_ms). None: all of it."""
+    clear_to_ms: int | None = None
+    kind: str = "unknown"
+    """What is shown: `people`, `crowd`, `play`, `graphic`, or `unknown` when the likeliest is not likely."""
+    fan_probability: float | None = None
+    """0..1: that spectators or people can be recognised in it; none where it was not judged."""
+    shot_type: str = "none"
+    """Editorial size: `extreme_close_up` … `wide`, `two_shot`, `group`; `none` without a face."""
 
 
 class SegmentCounts(Wire):
@@ -120,6 +129,9 @@ class AppearanceDocument(Document):
     excitement_curve: tuple[float, ...] = ()
     """0..1, one value per entry of pts_ms."""
     expression: str | None = None
+    """The likeliest of `expressions`."""
+    expressions: dict[str, float] = Field(default_factory=dict)
+    """Calibrated probability of each expression, averaged over the faces by quality; empty when not measured."""
     best_face: FaceRef | None = None
 
 
@@ -158,6 +170,12 @@ class SelfieRecord(Wire):
     template: Vectors | None = None
     female_probability: float | None = None
     age_years: float | None = None
+    advice: tuple[str, ...] = ()
+    """Stable codes of what could be better on an accepted selfie, or should be looked at: `selfie_turned`,
+    `selfie_eyes_covered`, `selfie_may_be_a_photo_of_a_photo` … Nothing is refused for them."""
+    liveness: dict[str, float] = Field(default_factory=dict)
+    """What the anti-spoofing networks say, 0..1 each: `real`, `live`. Advice for operators, never a fact; empty
+    when they did not look."""
 
 
 class FanDocument(Document):
@@ -170,6 +188,10 @@ class FanDocument(Document):
     reason: str | None = None
     selfies: tuple[SelfieRecord, ...] = ()
     template: Vectors | None = None
+    cohesion: float | None = None
+    """Mean cosine of the pooled selfies with the template, 0..1."""
+    duplicate_of: tuple[str, ...] = ()
+    """Ids of other fans of the same event whose template is as near as one person's: for operators to review."""
     model_contract: ModelContract | None = None
     searched_selfies: int = 0
     """How many of the selfies' searches have finished; equals len(selfies) when nothing is under way."""

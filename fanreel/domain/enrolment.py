@@ -5,6 +5,7 @@ ready stays so. Doing a step twice changes nothing: a selfie is known by its blo
 """
 
 from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +16,26 @@ from fanreel.errors import ContractBroken, NotAllowed
 OUTLIER_MIN_SELFIES = 3
 """With two selfies nobody can tell which one is somebody else."""
 
-OUTLIER_DISTANCE = 0.65
-"""A selfie farther than this from the mean of the others is not the same person: on Labelled Faces in the Wild
-99.5 % of own pictures lie nearer to the mean of two others, and 98 % of strangers' farther."""
+OUTLIER_FMR = 0.015
+"""A selfie that lies farther from the mean of the others than this share of strangers do is not taken for the same
+person: .65 with the baseline networks. On Labelled Faces in the Wild 0.4 % of own pictures lie farther from the mean
+of two others, and 98 % of strangers' do."""
 
 OUTLIER_REASON = "selfie_outlier"
 OUTLIER_HINT = "This picture does not look like your other ones, so it is not used; is it really you?"
 
-DISAGREE_DISTANCE = 0.68
-"""Two selfies farther apart than this may be two people: 99 % of own pairs are nearer, 98.5 % of strangers'
-farther (Labelled Faces in the Wild)."""
+DISAGREE_FMR = 0.01
+"""Two selfies farther apart than this share of strangers' may show two people: .69 with the baseline networks. 1.2 %
+of own pairs are farther apart, and 98 % of strangers' (Labelled Faces in the Wild)."""
 
 DISAGREE_REASON = "selfies_disagree"
-"""Reason of a fan who is ready but whose two selfies may show two people: nothing is matched without review."""
+"""Reason of a fan who is ready but whose selfies may show two people: nothing is matched without review."""
+
+SELFIE_DISAGREES_REASON = "selfie_disagrees"
+"""Reason of each of these selfies: all are used, since nobody can tell which one is wrong."""
+SELFIE_DISAGREES_HINT = (
+    "Your pictures do not look like one person; replace the one that is not you, or add another."
+)
 
 MODEL_CHANGED_REASON = "model_changed"
 MODEL_CHANGED_HINT = "We recognise faces in a new way now; please add this picture again."
@@ -41,6 +49,22 @@ with free weights one frontal selfie outweighed two turned ones four to one, and
 
 UNIT_TOLERANCE = 0.02
 """Allowed error of a template's length; float16 packing costs about 1e-3."""
+
+_JUDGED_ANEW = (OUTLIER_REASON, SELFIE_DISAGREES_REASON)
+"""Reasons that depend on a fan's other selfies."""
+
+
+class Strangers(Protocol):
+    """How far strangers lie from each other, as measured for one contract (`matching.Calibration`)."""
+
+    @property
+    def contract(self) -> ModelContract:
+        """The networks that were measured."""
+        ...
+
+    def distance_at(self, fmr: float, cohesion: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the distance nearer than which this share of strangers lies; cohesion 1 is a single picture."""
+        ...
 
 
 def unit_rows(vectors: Vectors, **details: object) -> NDArray[np.float32]:
@@ -84,14 +108,18 @@ def with_enrolment_started(fan: FanDocument) -> FanDocument:
     return fan if fan.status in ("ready", "enrolling") else fan.model_copy(update={"status": "enrolling"})
 
 
-def with_selfie(fan: FanDocument, record: SelfieRecord, contract: ModelContract) -> FanDocument:
+def with_selfie(
+    fan: FanDocument, record: SelfieRecord, contract: ModelContract, strangers: Strangers
+) -> FanDocument:
     """Return the fan with this selfie taken in and the template pooled anew.
 
     The template is the quality-weighted mean of the accepted selfies, brought to unit length. From three selfies
-    on, one that is far from the mean of the others stays listed, flagged `selfie_outlier`, and is left out of the
-    mean; two that may show two people make the fan's reason `selfies_disagree`. The same blob name and etag again
+    on, those that are far from the mean of the others stay listed, flagged `selfie_outlier`, and are left out of
+    the mean, as long as at least two agree for each. Where those that remain may still show two people, each is
+    flagged `selfie_disagrees`, and the fan's reason is `selfies_disagree`. The same blob name and etag again
     change nothing; a new etag replaces the old picture. Selfies embedded by another network than `contract` are
     never pooled with this one: once it is accepted they are rejected as `model_changed`; until then they stand.
+    Selfies are compared only when `strangers` were measured with the fan's network (no other can be searched).
 
     Raises:
         NotAllowed: `fan_erased`.
@@ -108,18 +136,23 @@ def with_selfie(fan: FanDocument, record: SelfieRecord, contract: ModelContract)
             others = tuple(_of_earlier_model(old) for old in others)
         else:
             contract = fan.model_contract
-    selfies = _with_outliers_flagged((*others, record))
+    selfies = (*others, record)
+    if strangers.contract == contract:
+        selfies = _with_doubts_told(selfies, strangers)
     pooled = pooled_selfies(fan.model_copy(update={"selfies": selfies}))
     update: dict[str, object] = {
         "selfies": selfies,
         "searched_selfies": max(0, min(fan.searched_selfies, len(fan.selfies)) - replaced),
     }
     if pooled:
-        reason = None if _agree(pooled) else DISAGREE_REASON
-        update |= {"status": "ready", "reason": reason, "template": _pool(pooled), "model_contract": contract}
+        disagree = any(one.reason == SELFIE_DISAGREES_REASON for one in pooled)
+        update |= {"status": "ready", "reason": DISAGREE_REASON if disagree else None}
+        template, cohesion = _pool(pooled)
+        update |= {"template": template, "cohesion": cohesion, "model_contract": contract}
     else:
         last = selfies[-1].reason or "selfie_not_usable"
-        update |= {"status": "rejected", "reason": last, "template": None, "model_contract": None}
+        update |= {"status": "rejected", "reason": last}
+        update |= {"template": None, "cohesion": None, "model_contract": None}
     return fan.model_copy(update=update)
 
 
@@ -153,41 +186,50 @@ def _of_earlier_model(selfie: SelfieRecord) -> SelfieRecord:
     )
 
 
-def _with_outliers_flagged(selfies: tuple[SelfieRecord, ...]) -> tuple[SelfieRecord, ...]:
-    """Flag at most the one farthest selfie; flags of earlier rounds are judged anew."""
-    fresh = tuple(
-        one.model_copy(update={"reason": None, "hint": None}) if one.reason == OUTLIER_REASON else one
-        for one in selfies
-    )
-    usable = [i for i, one in enumerate(fresh) if one.status == "accepted" and one.template is not None]
-    if len(usable) < OUTLIER_MIN_SELFIES:
-        return fresh
-    distances = _distances_to_others([fresh[i] for i in usable])
-    worst = int(np.argmax(distances))
-    if float(distances[worst]) <= OUTLIER_DISTANCE:
-        return fresh
-    flagged = fresh[usable[worst]].model_copy(update={"reason": OUTLIER_REASON, "hint": OUTLIER_HINT})
-    return tuple(flagged if i == usable[worst] else one for i, one in enumerate(fresh))
+def _with_doubts_told(selfies: tuple[SelfieRecord, ...], strangers: Strangers) -> tuple[SelfieRecord, ...]:
+    """Flag the farthest selfie while most others agree against it, then those that still disagree.
+
+    Flags of earlier rounds are judged anew, so the order in which selfies came does not matter.
+    """
+    told = [_told(one, None, None) if one.reason in _JUDGED_ANEW else one for one in selfies]
+    usable = [i for i, one in enumerate(told) if one.status == "accepted" and one.template is not None]
+    usable.sort(key=lambda i: told[i].blob_name)
+    left_out = 0
+    while len(usable) >= 2:
+        distances, limits = _distances_and_limits([told[i] for i in usable], strangers)
+        worst = int(np.argmax(distances))
+        if float(distances[worst]) <= float(limits[worst]):
+            break
+        if len(usable) < OUTLIER_MIN_SELFIES or len(usable) - 1 < 2 * (left_out + 1):
+            for i in usable:
+                told[i] = _told(told[i], SELFIE_DISAGREES_REASON, SELFIE_DISAGREES_HINT)
+            break
+        left_out += 1
+        told[usable[worst]] = _told(told[usable[worst]], OUTLIER_REASON, OUTLIER_HINT)
+        del usable[worst]
+    return tuple(told)
 
 
-def _agree(pooled: Sequence[SelfieRecord]) -> bool:
-    """Whether every selfie is near enough to the others."""
-    if len(pooled) < 2:
-        return True
-    limit = DISAGREE_DISTANCE if len(pooled) == 2 else OUTLIER_DISTANCE
-    return float(_distances_to_others(pooled).max()) <= limit
+def _told(selfie: SelfieRecord, reason: str | None, hint: str | None) -> SelfieRecord:
+    return selfie.model_copy(update={"reason": reason, "hint": hint})
 
 
-def _distances_to_others(selfies: Sequence[SelfieRecord]) -> NDArray[np.float32]:
-    """Return each selfie's distance to the mean of the other ones, (n,), n ≥ 2."""
+def _distances_and_limits(
+    selfies: Sequence[SelfieRecord], strangers: Strangers
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return each selfie's distance to the mean of the other ones and the farthest one's own lies, (n,), n ≥ 2."""
     rows, weights = selfie_rows(selfies)
     weighted = rows * weights[:, None]
-    rest = weighted.sum(axis=0) - weighted
-    rest /= np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-9)
-    return np.linalg.norm(rows - rest, axis=1)
+    rest = (weighted.sum(axis=0) - weighted) / (weights.sum() - weights)[:, None]
+    cohesion = np.minimum(np.linalg.norm(rest, axis=1), 1.0)
+    rest /= np.maximum(cohesion[:, None], 1e-9)
+    rate = DISAGREE_FMR if len(selfies) == 2 else OUTLIER_FMR
+    return np.linalg.norm(rows - rest, axis=1), strangers.distance_at(rate, cohesion)
 
 
-def _pool(selfies: Sequence[SelfieRecord]) -> Vectors:
+def _pool(selfies: Sequence[SelfieRecord]) -> tuple[Vectors, float]:
+    """Return the template and the mean cosine of the selfies with it."""
     rows, weights = selfie_rows(selfies)
     mean = np.average(rows, axis=0, weights=weights)
-    return Vectors.pack((mean / np.linalg.norm(mean)).astype(np.float32)[None, :])
+    length = float(np.linalg.norm(mean))
+    return Vectors.pack((mean / length).astype(np.float32)[None, :]), min(length, 1.0)
