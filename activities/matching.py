@@ -13,6 +13,7 @@ from fanreel.contracts import (
     MatchDocument,
     MatchOutcome,
     ReviewDocument,
+    SearchedReviews,
     VideoDocument,
     VideoWork,
 )
@@ -69,7 +70,10 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
             services.blobs.put_json(container, blob, FanPageOutcome(fan_ids=everyone), overwrite=True)
 
     remember([work.fan_id])
-    for video_id in [work.video_id] if work.video_id else _searchable_videos(services, work.event_id):
+    if work.video_id:
+        search_video(services, work.video_id, work.event_id, remember, for_review=True)
+        return services.blobs.require_json(container, blob, FanPageOutcome)
+    for video_id in _searchable_videos(services, work.event_id):
         search_video(services, video_id, work.event_id, remember)
     return services.blobs.require_json(container, blob, FanPageOutcome)
 
@@ -82,12 +86,19 @@ def load_searched_fans(services: Services, work: FanSearch) -> FanPageOutcome:
 
 
 def search_video(
-    services: Services, video_id: str, event_id: str, remember: Callable[[Iterable[str]], None]
+    services: Services,
+    video_id: str,
+    event_id: str,
+    remember: Callable[[Iterable[str]], None],
+    *,
+    for_review: bool = False,
 ) -> None:
     """Bring a video's `matches` in line with the event's gallery, and with what people said, as it is now.
 
     `remember` is given every fan who is matched, or was and no longer is, before anything is written, so
-    that a repeated run forgets nobody.
+    that a repeated run forgets nobody. After a review it is given only those whose matches change, and when a
+    search that began after that review has ended meanwhile, there is nothing left to do: somebody who answers
+    many questions at once does not wait for as many searches.
 
     Searches of one video go one after another. So nobody who joins the gallery (or gets a better template)
     meanwhile need be waited for, however many do: each enrolment searches by itself after its template is
@@ -96,16 +107,22 @@ def search_video(
     """
     lock = naming.search_lock_blob(video_id)
     with services.blobs.exclusive(services.settings.container_results, lock) as hold:
+        if for_review and _has_heard_all(services, video_id, event_id):
+            return
         appearances = list(
             services.documents.query(AppearanceDocument, "c.template != null", {}, partition=video_id)
         )
         for _ in range(_GALLERY_ROUNDS):
             gallery = _gallery(services, event_id)
-            decided = _decide(services, video_id, event_id, gallery, appearances)
+            reviews = _reviews(services, video_id, event_id)
+            decided = _decide(services, gallery, appearances, reviews)
             hold()
+            if not for_review:
+                remember({match.fan_id for match in decided.matches.values() if match.decision == "match"})
             _write_matches(services, video_id, decided, remember)
             hold()
             if not _somebody_left(services, event_id, gallery):
+                _note_heard(services, video_id, reviews)
                 log.info("video.matched", matches=len(decided.matches), fans=len(gallery), searched=video_id)
                 return
     raise TransientFault("gallery_unsettled", "Fans keep leaving faster than one search; try again later.")
@@ -119,7 +136,31 @@ def _searchable_videos(services: Services, event_id: str) -> list[str]:
 
 
 def _searched_blob(work: FanSearch) -> str:
-    return f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}"
+    only = f"-{work.video_id}" if work.video_id else ""
+    return f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}{only}"
+
+
+def _reviews(services: Services, video_id: str, event_id: str) -> list[ReviewDocument]:
+    found = services.documents.query(
+        ReviewDocument, "c.videoId = @video", {"@video": video_id}, partition=event_id
+    )
+    return list(found)
+
+
+def _has_heard_all(services: Services, video_id: str, event_id: str) -> bool:
+    """Say whether the last finished search of a video knew all that has been said about it."""
+    name = naming.searched_reviews_blob(video_id)
+    heard = services.blobs.get_json(services.settings.container_results, name, SearchedReviews)
+    return heard is not None and heard == _heard(_reviews(services, video_id, event_id))
+
+
+def _note_heard(services: Services, video_id: str, reviews: Sequence[ReviewDocument]) -> None:
+    name = naming.searched_reviews_blob(video_id)
+    services.blobs.put_json(services.settings.container_results, name, _heard(reviews), overwrite=True)
+
+
+def _heard(reviews: Sequence[ReviewDocument]) -> SearchedReviews:
+    return SearchedReviews(verdicts=naming.verdicts_digest({one.id: len(one.verdicts) for one in reviews}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +181,10 @@ class _Decided:
 
 def _decide(
     services: Services,
-    video_id: str,
-    event_id: str,
     gallery: Sequence[FanDocument],
     appearances: Sequence[AppearanceDocument],
+    reviews: Sequence[ReviewDocument],
 ) -> _Decided:
-    reviews = list(
-        services.documents.query(ReviewDocument, "c.videoId = @video", {"@video": video_id}, partition=event_id)
-    )
     policy = MatchPolicy(target_false_matches=services.settings.target_false_matches)
     compared = _comparable(gallery, appearances)
     decided = decide_matches(compared, appearances, policy, reviews=reviews)
@@ -169,8 +206,7 @@ def _write_matches(
     }
     gone = [match for match in stored.values() if not decided.keeps(match)]
     new = [match for key, match in decided.matches.items() if key not in stored or _differ(match, stored[key])]
-    matched = {match.fan_id for match in decided.matches.values() if match.decision == "match"}
-    remember({*matched, *(match.fan_id for match in gone), *(match.fan_id for match in new)})
+    remember({match.fan_id for match in (*gone, *new)})
     documents.upsert_many(new)
     for match in gone:
         documents.delete(MatchDocument, match.id, match.fan_id)

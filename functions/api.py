@@ -51,7 +51,7 @@ def get_fan(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.function_name("delete_fan")
 @blueprint.route("fans/{fanId}", methods=["DELETE"])
 def delete_fan(req: func.HttpRequest) -> func.HttpResponse:
-    """Erase a fan: selfies, templates, matches, montages."""
+    """Erase a fan: selfies, templates, matches, montages, reviews."""
     return _with_id(
         req,
         "fanId",

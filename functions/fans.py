@@ -11,6 +11,7 @@ from fanreel.contracts import (
     FanPageOutcome,
     MatchDocument,
     MontageDocument,
+    ReviewDocument,
     SelfieWork,
     VideoDocument,
     utc_now,
@@ -23,13 +24,15 @@ from .views import FanRegistration
 
 CONSENT_WITHDRAWN = "consent_withdrawn"
 
+_OF_FAN = "c.fanId = @fan"
+
 
 def register(services: Services, wanted: FanRegistration) -> tuple[bool, Start | None]:
     """Create or complete a fan; says whether they are new, and which search to start unless it was.
 
-    Consent is recorded with the server's time. Taking it back (`given` false) erases selfies, templates, matches
-    and montages; the fan stays registered. Raises NotAllowed `fan_erased` for somebody who asked to be forgotten:
-    their id is not used again.
+    Consent is recorded with the server's time. Taking it back (`given` false) erases selfies, templates, matches,
+    montages and what was said of them in reviews; the fan stays registered. Raises NotAllowed `fan_erased` for
+    somebody who asked to be forgotten: their id is not used again.
     """
     consent = Consent(
         given=wanted.consent.given, text_version=wanted.consent.text_version, given_at=utc_now().isoformat()
@@ -115,6 +118,8 @@ def _forget_biometrics(services: Services, fan_id: str) -> None:
     for kind in kinds:
         for row in list(services.documents.select(kind, ["id"], "", {}, partition=fan_id)):
             services.documents.delete(kind, row["id"], fan_id)
+    for row in list(services.documents.select(ReviewDocument, ["id", "eventId"], _OF_FAN, {"@fan": fan_id})):
+        services.documents.delete(ReviewDocument, row["id"], row["eventId"])
     settings = services.settings
     services.blobs.delete_prefix(settings.container_montages, naming.fan_prefix(fan_id))
     services.blobs.delete_prefix(settings.container_selfies, naming.fan_prefix(fan_id))

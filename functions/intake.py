@@ -8,7 +8,7 @@ from azure.storage.blob import BlobClient
 
 from fanreel.adapters.media.source import fingerprint
 from fanreel.adapters.services import Services
-from fanreel.contracts import FanDocument, SelfieWork, VideoDocument, VideoWork
+from fanreel.contracts import FanDocument, FanSearch, SelfieWork, VideoDocument, VideoWork
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
 
@@ -29,9 +29,9 @@ finished video's file; or nothing new, because the recorded file is still there.
 class Start:
     """An orchestration to start, if it was not yet."""
 
-    orchestrator: Literal["analyze_video", "enroll_fan"]
+    orchestrator: Literal["analyze_video", "enroll_fan", "apply_review"]
     instance_id: str
-    work: VideoWork | SelfieWork
+    work: VideoWork | SelfieWork | FanSearch
 
 
 def receive_video(services: Services, client: BlobClient) -> Start | None:

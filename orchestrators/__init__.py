@@ -3,7 +3,7 @@
 Importing this package registers every orchestrator on `blueprint`.
 """
 
-from . import analysis, enrolment, montages
+from . import analysis, enrolment, montages, reviews
 from .base import blueprint
 
-__all__ = ["analysis", "blueprint", "enrolment", "montages"]
+__all__ = ["analysis", "blueprint", "enrolment", "montages", "reviews"]

@@ -44,6 +44,7 @@ from .reviews import (
     FAN,
     Answer,
     ReviewDocument,
+    SearchedReviews,
     Verdict,
 )
 from .vision import (
@@ -113,6 +114,7 @@ __all__ = [
     "Rational",
     "RenderOutcome",
     "ReviewDocument",
+    "SearchedReviews",
     "Segment",
     "SegmentCounts",
     "SegmentDone",

@@ -44,3 +44,9 @@ class ReviewDocument(Document):
     def latest(self) -> Verdict:
         """Return the verdict that counts."""
         return self.verdicts[-1]
+
+
+class SearchedReviews(Wire):
+    """Which verdicts the last finished search of a video has taken into account."""
+
+    verdicts: str

@@ -88,9 +88,24 @@ def review_id(fan_id: str, video: str, start_ms: int, end_ms: int, first_box: Se
     return f"r-{_short_hash(fan_id, video, f'{start_ms}-{end_ms}', ','.join(map(str, first_box)))}"
 
 
-def review_instance_id(verdicts: Mapping[str, int]) -> str:
-    """Return the orchestration id that makes reviews take effect: how many verdicts each of them has by now."""
-    return f"review-{_short_hash(*(f'{name} {verdicts[name]}' for name in sorted(verdicts)))}"
+def verdicts_digest(verdicts: Mapping[str, int]) -> str:
+    """Return a name for what has been said: how many verdicts each review has by now."""
+    return _short_hash(*(f"{name} {verdicts[name]}" for name in sorted(verdicts)))
+
+
+def review_instance_id(review: str, verdicts: int) -> str:
+    """Return the orchestration id that makes the latest verdict of a review count."""
+    return f"review-{_short_hash(review, str(verdicts))}"
+
+
+def searched_reviews_blob(video: str) -> str:
+    """Blob that says which verdicts the last finished search of a video knew."""
+    return f"{video}/search.reviews"
+
+
+def video_of_appearance(appearance: str) -> str:
+    """Return the video an appearance's id belongs to."""
+    return appearance.rpartition("-a")[0]
 
 
 def montage_id(fan_id: str, event_id: str, clips: str) -> str:

@@ -51,6 +51,7 @@ def triggers(functions: dict[str, list[dict[str, Any]]], kind: str) -> dict[str,
 def test_every_workflow_and_step_is_registered(functions: dict[str, list[dict[str, Any]]]) -> None:
     assert set(triggers(functions, "orchestrationTrigger")) == {
         "analyze_video", "segment_batch", "analyze_segment", "hear_segment", "make_montage", "enroll_fan",
+        "apply_review",
     }  # fmt: skip
     assert set(triggers(functions, "activityTrigger")) == {
         "probe_video", "plan_segments", "dispatch_segment", "collect_segment", "abandon_segment", "measure_sound",
@@ -82,6 +83,9 @@ def test_the_api_has_these_routes(functions: dict[str, list[dict[str, Any]]]) ->
         (("GET",), "fans/{fanId}/montages", "FUNCTION"),
         (("GET",), "videos/{videoId}", "FUNCTION"),
         (("GET",), "events/{eventId}/videos", "FUNCTION"),
+        (("GET",), "events/{eventId}/reviews", "FUNCTION"),
+        (("POST",), "events/{eventId}/reviews", "FUNCTION"),
+        (("POST",), "fans/{fanId}/appearances/{appearanceId}/not-me", "FUNCTION"),
     }
 
 

@@ -157,7 +157,7 @@ def test_a_verdict_follows_the_face_and_not_the_id() -> None:
 
 def test_a_denial_holds_for_every_part_of_what_was_looked_at() -> None:
     looked_at = appearance("old", seen_at(person(0), CLOSE), start_ms=1_000)
-    moved = {"pts_ms": (1_400, 9_000), "boxes": ((20, 100, 170, 300),) * 2}
+    moved: dict[str, Any] = {"pts_ms": (1_400, 9_000), "boxes": ((20, 100, 170, 300),) * 2}
     longer = appearance("new", seen_at(person(0), CLOSE), start_ms=1_400, end_ms=9_000, **moved)
     beside = appearance("other", seen_at(person(1), CLOSE), start_ms=1_000, left=600)
     verdict = review(looked_at, "ann", "different")
