@@ -9,6 +9,7 @@ from fanreel.errors import InputRejected
 from fanreel.inference.selfies import HINTS, measure_selfie
 
 from .base import activity, log
+from .duplicates import mark_duplicates
 from .networks import networks
 
 SELFIE_LIMIT_BYTES = 30_000_000
@@ -44,6 +45,7 @@ def embed_selfie(services: Services, work: SelfieWork) -> SelfieOutcome:
         fan = services.documents.update(FanDocument, fan.id, fan.fan_id, taken_in)
         if fan is None or fan.status == "erased":
             return SelfieOutcome(accepted=False, reason="fan_erased")
+    mark_duplicates(services, fan.fan_id)
     kept = next((one for one in fan.selfies if _is_of(one, work)), None)
     if kept is None:
         return SelfieOutcome(accepted=False, reason="superseded")

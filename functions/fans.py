@@ -17,6 +17,7 @@ from fanreel.contracts import (
     utc_now,
 )
 from fanreel.domain import naming
+from fanreel.domain.duplicates import with_duplicate
 from fanreel.errors import NotAllowed
 
 from .intake import Start
@@ -25,6 +26,7 @@ from .views import FanRegistration
 CONSENT_WITHDRAWN = "consent_withdrawn"
 
 _OF_FAN = "c.fanId = @fan"
+_MARKED_WITH_FAN = "ARRAY_CONTAINS(c.duplicateOf, @fan)"
 
 
 def register(services: Services, wanted: FanRegistration) -> tuple[bool, Start | None]:
@@ -85,6 +87,7 @@ def _completed(known: FanDocument, events: Sequence[str], consent: Consent) -> F
     if not consent.given:
         update |= {"status": "created", "reason": CONSENT_WITHDRAWN, "selfies": (), "searched_selfies": 0}
         update |= {"template": None, "model_contract": None, "search_reason": None}
+        update |= {"cohesion": None, "duplicate_of": ()}
         return known.model_copy(update={**update, "searched_round": known.search_round})
     if known.reason == CONSENT_WITHDRAWN:
         update["reason"] = None
@@ -120,6 +123,13 @@ def _forget_biometrics(services: Services, fan_id: str) -> None:
             services.documents.delete(kind, row["id"], fan_id)
     for row in list(services.documents.select(ReviewDocument, ["id", "eventId"], _OF_FAN, {"@fan": fan_id})):
         services.documents.delete(ReviewDocument, row["id"], row["eventId"])
+    for row in list(services.documents.select(FanDocument, ["fanId"], _MARKED_WITH_FAN, {"@fan": fan_id})):
+        services.documents.update(
+            FanDocument,
+            row["fanId"],
+            row["fanId"],
+            lambda other: with_duplicate(other, fan_id, is_duplicate=False),
+        )
     settings = services.settings
     services.blobs.delete_prefix(settings.container_montages, naming.fan_prefix(fan_id))
     services.blobs.delete_prefix(settings.container_selfies, naming.fan_prefix(fan_id))
