@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from fanreel.contracts import TrackResult
 from fanreel.domain.excitement import (
     USUAL_LEVEL,
     baseline,
@@ -101,6 +103,43 @@ def test_a_track_ends_at_a_hole_in_time_though_no_look_missed_it() -> None:
     (third,), ended = tracker.step(2, 1400, face, np.ones(1, np.float32))
     assert third is not first
     assert ended == [first]
+
+
+def test_five_hundred_faces_in_one_frame_are_all_followed() -> None:
+    random = np.random.default_rng(2)
+    corners = np.stack(np.meshgrid(np.arange(25), np.arange(20)), axis=-1).reshape(-1, 2) * 50.0
+    tracker = Tracker()
+    for sample in range(5):
+        moved = corners + random.uniform(-8, 8, corners.shape)
+        found = np.concatenate([moved, moved + 40], axis=1).astype(np.float32)
+        owners, ended = tracker.step(sample, 200 * sample, found, np.ones(500, np.float32))
+        assert [owner.track_id for owner in owners] == list(range(500))
+        assert ended == []
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0])
+def test_boxes_of_one_pixel_or_none_are_followed_like_others(size: float) -> None:
+    spots = np.array([[10.0, 10.0], [14.0, 10.0]], np.float32)
+    found = np.concatenate([spots, spots + size], axis=1).astype(np.float32)
+    assert associate(found, found).tolist() == [0, 1]
+    assert associate(found, found[::-1]).tolist() == [1, 0]
+
+
+def test_looks_without_a_face_cost_nothing_and_end_tracks() -> None:
+    tracker = Tracker()
+    for sample in range(3):
+        assert tracker.step(sample, 200 * sample, boxes(), np.zeros(0, np.float32)) == ([], [])
+    (first,), _ = tracker.step(3, 600, boxes((0, 0, 50, 50)), np.ones(1, np.float32))
+    ended = [tracker.step(n, 200 * n, boxes(), np.zeros(0, np.float32))[1] for n in range(4, 8)]
+    assert ended == [[], [], [], [first]]
+
+
+def test_a_box_that_is_no_number_cannot_be_handed_in() -> None:
+    """What workers report are whole pixels: the contract takes nothing else."""
+    column: dict[str, object] = {"trackId": 0, "ptsMs": [0], "scores": [1.0], "quality": [0.5]}
+    assert TrackResult.model_validate({**column, "boxes": [[0, 0, 9, 9]]}).boxes == ((0, 0, 9, 9),)
+    with pytest.raises(ValidationError):
+        TrackResult.model_validate({**column, "boxes": [[0, 0, float("nan"), 9]]})
 
 
 # --- sampling ---------------------------------------------------------------------------------------------
