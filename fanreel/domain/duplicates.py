@@ -18,8 +18,8 @@ DUPLICATE_REASON = "may_be_another_fan"
 """For operators only: `FanDocument.duplicate_of` names the others."""
 
 MAX_FALSE_FLAGS = 0.01
-"""Strangers marked per enrolment, expected: about every hundredth fan, however many fans an event has. A look costs
-a person a minute, and half of the real duplicates of single selfies are still found among ten thousand fans."""
+"""Strangers marked per enrolment, expected: about every hundredth fan, however many fans an event has. A look
+costs a person a minute, and half of the duplicates of single selfies are still found among ten thousand fans."""
 MAX_FMR = 1e-4
 """The rate for small events: the distance of a looser one is extrapolated from the tail that was measured."""
 
