@@ -94,6 +94,7 @@ check: setup
 
 bench: setup
 	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.matching
 
 eval: setup
 	@$(BIN)/python -m benchmarks.accuracy

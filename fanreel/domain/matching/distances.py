@@ -30,7 +30,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Per appearance, (m,): the rows of the nearest fan and of the runner-up (−1: none)."""
+    """Per appearance, (m,): the rows of the nearest fan and of the runner-up (−1: none, or not looked for)."""
 
     best: Rows
     second: Rows
@@ -51,18 +51,29 @@ def measure_pairs(
     return Pairs(distance, cohesion, calibration.deviation(distance, cohesion))
 
 
-def nearest_fans(fans: FanColumns, seen: AppearanceColumns, calibration: Calibration, chunk: int) -> Nearest:
-    """Return the two nearest fans of every appearance; `fans` is not empty. Ties go to the smaller id."""
+def closest_distances(fans: FanColumns, seen: AppearanceColumns, chunk: int) -> F64:
+    """Return every appearance's distance to the closest of the fans, (m,); `fans` is not empty."""
     count = len(seen)
-    best, second = np.zeros(count, np.intp), np.full(count, -1, np.intp)
-    for start in range(0, count, chunk):
-        rows = slice(start, min(start + chunk, count))
-        distance = distance_from_cosine(seen.templates[rows] @ fans.templates.T)
-        deviation = calibration.deviation(distance, seen.cohesion[rows, None] * fans.cohesion[None, :])
-        best[rows] = deviation.argmin(axis=1)
+    parts = [(seen.templates[at : at + chunk] @ fans.templates.T).max(axis=1) for at in range(0, count, chunk)]
+    return np.asarray(distance_from_cosine(np.concatenate(parts)), np.float64)
+
+
+def nearest_fans(
+    fans: FanColumns, seen: AppearanceColumns, rows: Rows, calibration: Calibration, chunk: int
+) -> Nearest:
+    """Return the two nearest fans of these appearances, all others −1; `fans` is not empty.
+
+    Ties go to the smaller id.
+    """
+    best, second = np.full(len(seen), -1, np.intp), np.full(len(seen), -1, np.intp)
+    for start in range(0, len(rows), chunk):
+        some = rows[start : start + chunk]
+        distance = distance_from_cosine(seen.templates[some] @ fans.templates.T)
+        deviation = calibration.deviation(distance, seen.cohesion[some, None] * fans.cohesion[None, :])
+        best[some] = deviation.argmin(axis=1)
         if len(fans) > 1:
-            deviation[np.arange(len(deviation)), best[rows]] = np.inf
-            second[rows] = deviation.argmin(axis=1)
+            deviation[np.arange(len(some)), best[some]] = np.inf
+            second[some] = deviation.argmin(axis=1)
     return Nearest(best, second)
 
 

@@ -1,16 +1,18 @@
 """Fans and appearances as columns, checked: what the decision calculates with."""
 
+from binascii import a2b_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fanreel.contracts import AppearanceDocument, FanDocument, ModelContract
-from fanreel.domain.enrolment import pooled_selfies, selfie_rows, unit_rows
+from fanreel.contracts import AppearanceDocument, FanDocument, ModelContract, SelfieRecord, Vectors
+from fanreel.domain.enrolment import MIN_WEIGHT, UNIT_TOLERANCE, pooled_selfies
 from fanreel.errors import ContractBroken
 
 F32 = NDArray[np.float32]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +83,16 @@ def fan_columns(fans: Sequence[FanDocument]) -> FanColumns:
     usable = sorted((fan for fan in fans if _searchable(fan)), key=lambda fan: fan.fan_id)
     if len({fan.fan_id for fan in usable}) != len(usable):
         raise ContractBroken("duplicate_fan", "the gallery holds one fan twice")
-    rows: list[F32] = []
-    cohesion = np.ones(len(usable), np.float32)
-    female = np.full(len(usable), np.nan, np.float32)
-    age = np.full(len(usable), np.nan, np.float32)
-    for i, fan in enumerate(usable):
-        template = _row(fan, fan.fan_id)
-        rows.append(template)
-        selfies = pooled_selfies(fan)
-        if selfies:
-            singles, weights = selfie_rows(selfies)
-            _same_width(singles, template)
-            cohesion[i] = min(float(np.average(singles @ template, weights=weights)), 1.0)
-            female[i] = _mean([one.female_probability for one in selfies])
-            age[i] = _mean([one.age_years for one in selfies])
-    return FanColumns(tuple(usable), _stack(rows), cohesion, female, age)
+    templates = _templates(usable, [fan.fan_id for fan in usable])
+    selfies = [(row, selfie) for row, fan in enumerate(usable) for selfie in pooled_selfies(fan)]
+    owner = np.array([row for row, _ in selfies], np.intp)
+    return FanColumns(
+        tuple(usable),
+        templates,
+        _cohesion(templates, owner, [selfie for _, selfie in selfies]),
+        _means(owner, [selfie.female_probability for _, selfie in selfies], len(usable)),
+        _means(owner, [selfie.age_years for _, selfie in selfies], len(usable)),
+    )
 
 
 def appearance_columns(appearances: Sequence[AppearanceDocument]) -> AppearanceColumns:
@@ -107,12 +104,11 @@ def appearance_columns(appearances: Sequence[AppearanceDocument]) -> AppearanceC
     usable = sorted((one for one in appearances if one.template is not None), key=lambda one: one.id)
     if len({one.id for one in usable}) != len(usable):
         raise ContractBroken("duplicate_appearance", "the search holds one appearance twice")
-    rows = [_row(one, one.id) for one in usable]
+    templates = _templates(usable, [one.id for one in usable])
     spread = np.array([one.spread for one in usable], np.float32)
-    # Unit rows at distance s from the template have cosine 1 - s²/2 with it.
-    return AppearanceColumns(
-        tuple(usable), _stack(rows), np.clip(1.0 - spread**2 / 2, 0.0, 1.0).astype(np.float32)
-    )
+    # Unit rows at distance s from the template have cosine 1 - s²/2 with it; an unknown spread proves nothing.
+    cohesion = np.nan_to_num(np.clip(1.0 - spread**2 / 2, 0.0, 1.0), nan=0.0).astype(np.float32)
+    return AppearanceColumns(tuple(usable), templates, cohesion)
 
 
 def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelContract | None:
@@ -122,16 +118,13 @@ def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelCo
         ContractBroken: `model_contract_mismatch`; `template_invalid` when their lengths differ.
     """
     documents = (*fans.documents, *appearances.documents)
-    contracts = {
-        one.model_contract.model_dump_json(): one.model_contract for one in documents if one.model_contract
-    }
+    known = [one.model_contract for one in documents if one.model_contract is not None]
+    contracts = {(one.model_id, one.preprocessing, one.sha256): one for one in known}
     if len(contracts) > 1:
         raise ContractBroken(
             "model_contract_mismatch",
             "templates of different networks cannot be compared; embed the older ones again",
-            contracts=sorted(
-                f"{one.model_id}/{one.preprocessing}/{one.sha256[:12]}" for one in contracts.values()
-            ),
+            contracts=sorted(f"{name}/{preprocessing}/{sha[:12]}" for name, preprocessing, sha in contracts),
         )
     if len(fans) and len(appearances) and fans.templates.shape[1] != appearances.templates.shape[1]:
         raise ContractBroken("template_invalid", "templates of different length under one contract")
@@ -143,27 +136,71 @@ def _searchable(fan: FanDocument) -> bool:
     return fan.template is not None and consented and fan.status != "erased"
 
 
-def _row(one: FanDocument | AppearanceDocument, name: str) -> F32:
-    if one.model_contract is None:
-        raise ContractBroken("template_without_contract", "a template travels with its model contract", id=name)
-    assert one.template is not None
-    rows = unit_rows(one.template, id=name)
-    if rows.shape[0] != 1:
-        raise ContractBroken("template_invalid", "a template is exactly one row", id=name)
-    return rows[0]
+def _templates(documents: Sequence[FanDocument | AppearanceDocument], names: Sequence[str]) -> F32:
+    """Return the documents' templates, unit rows (n, d)."""
+    for one, name in zip(documents, names, strict=True):
+        if one.model_contract is None:
+            raise ContractBroken(
+                "template_without_contract", "a template travels with its model contract", id=name
+            )
+    return _unit_rows([one.template for one in documents if one.template is not None], names)
 
 
-def _same_width(rows: F32, template: F32) -> None:
-    if rows.shape[1] != template.shape[0]:
-        raise ContractBroken("template_invalid", "selfies and template differ in length")
-
-
-def _stack(rows: list[F32]) -> F32:
-    if len({row.shape[0] for row in rows}) > 1:
+def _unit_rows(vectors: Sequence[Vectors], names: Sequence[str]) -> F32:
+    """Unpack many templates of one row at once: ten thousand one by one cost a second."""
+    if not vectors:
+        return np.zeros((0, 0), np.float32)
+    for one, name in zip(vectors, names, strict=True):
+        if one.shape[0] != 1:
+            raise ContractBroken("template_invalid", "a template is exactly one row", id=name)
+    if len({one.shape for one in vectors}) > 1:
         raise ContractBroken("template_invalid", "templates of different length under one contract")
-    return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
+    rows = np.empty((len(vectors), vectors[0].shape[1]), np.float32)
+    for dtype, kind in (("float32", "<f4"), ("float16", "<f2")):
+        mine = [row for row, one in enumerate(vectors) if one.dtype == dtype]
+        data = b"".join(_decoded(vectors[row], names[row]) for row in mine)
+        rows[mine] = np.frombuffer(data, kind).reshape(len(mine), -1) if mine else 0
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    unit = np.abs(lengths - 1.0) <= UNIT_TOLERANCE  # not-a-number compares false
+    if not unit.all():
+        first = int(np.flatnonzero(~unit)[0])
+        raise ContractBroken("template_invalid", "a template is not a finite row of unit length", id=names[first])
+    return (rows / lengths[:, None]).astype(np.float32)
 
 
-def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else float("nan")
+def _decoded(vectors: Vectors, name: str) -> bytes:
+    try:
+        data = a2b_base64(vectors.data)
+    except ValueError as broken:
+        raise ContractBroken("template_invalid", "a template's data are not base64", id=name) from broken
+    if len(data) != vectors.shape[1] * (4 if vectors.dtype == "float32" else 2):
+        raise ContractBroken("template_invalid", "a template's data do not fit its shape", id=name)
+    return data
+
+
+def _cohesion(templates: F32, owner: Rows, selfies: Sequence[SelfieRecord]) -> F32:
+    """Return the weighted mean cosine of each fan's selfies with the template, (n,); 1 without selfies."""
+    cohesion = np.ones(len(templates), np.float32)
+    if not selfies:
+        return cohesion
+    embedded = [one.template for one in selfies if one.template is not None]  # all of them: they are pooled
+    singles = _unit_rows(embedded, [one.blob_name for one in selfies])
+    if singles.shape[1] != templates.shape[1]:
+        raise ContractBroken("template_invalid", "selfies and template differ in length")
+    cosine = np.einsum("ij,ij->i", singles, templates[owner], dtype=np.float64)
+    weight = np.fmax(np.array([one.quality for one in selfies], np.float64), MIN_WEIGHT)
+    total = np.bincount(owner, weight, len(templates))
+    known = total > 0
+    cohesion[known] = (np.bincount(owner, weight * cosine, len(templates))[known] / total[known]).astype(
+        np.float32
+    )
+    return np.clip(cohesion, 0.0, 1.0)
+
+
+def _means(owner: Rows, values: Sequence[float | None], count: int) -> F32:
+    """Return each owner's mean of what is known, (count,); NaN where nothing is."""
+    column = np.array([np.nan if value is None else value for value in values], np.float64)
+    known = ~np.isnan(column)
+    number = np.bincount(owner[known], minlength=count)
+    total = np.bincount(owner[known], column[known], count)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan).astype(np.float32)

@@ -20,6 +20,7 @@ from .distances import (
     Nearest,
     Pairs,
     Rows,
+    closest_distances,
     distance_from_cosine,
     measure_pairs,
     nearest_fans,
@@ -32,6 +33,11 @@ from .policy import MatchPolicy
 from .rivals import CoVisible
 
 F64 = NDArray[np.float64]
+
+_REACH_STEPS = 1_001
+_REACH_SLACK = 0.01
+"""The farthest distance anybody is asked about is looked for at so many cohesions; between two of them it changes
+by far less than the slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ class VideoSearch:
         # An appearance that can never be a match is no chance for a false one.
         decidable = sum(not unfit(one, policy) for one in seen.documents)
         self._pair_fmr = policy.pair_fmr(len(fans), decidable)
+        self._asked_fmr = min(self._pair_fmr * policy.review_factor, 0.5)
         self._reason = (
             f"at most {policy.target_false_matches:g} strangers expected in {len(fans)} fans × {decidable} "
             f"appearances (counted as at least {policy.min_search_pairs} pairs): pair FMR {self._pair_fmr:.1e}"
@@ -86,9 +93,10 @@ class VideoSearch:
         """Yield the decisions that are worth keeping."""
         if not len(self._fans) or not len(self._seen):
             return
-        nearest = nearest_fans(self._fans, self._seen, self._calibration, self._policy.chunk_appearances)
+        rows, chunk = self._rows_worth_weighing(), self._policy.chunk_appearances
+        nearest = nearest_fans(self._fans, self._seen, rows, self._calibration, chunk)
         yield from self._reviewed(nearest)
-        found = self._weigh(np.arange(len(self._seen), dtype=np.intp), nearest.best, nearest)
+        found = self._weigh(rows, nearest.best[rows], nearest)
         for index in found.in_question():
             row = int(found.row[index])
             if row in self._taken:
@@ -100,6 +108,20 @@ class VideoSearch:
                 decided = self._next_after(excluded, row, nearest)
             if decided is not None:
                 yield decided
+
+    def _rows_worth_weighing(self) -> Rows:
+        """Return the appearances near enough to anybody to be asked about, and those that people spoke of.
+
+        Weighing everybody with everybody takes most of the time, and a crowd is mostly nobody.
+        """
+        closest = closest_distances(self._fans, self._seen, self._policy.chunk_appearances)
+        lowest = float(self._seen.cohesion.min()) * float(self._fans.cohesion.min())
+        highest = float(self._seen.cohesion.max()) * float(self._fans.cohesion.max())
+        steps = np.linspace(lowest, highest, _REACH_STEPS)
+        reach = float(self._calibration.distance_at(self._asked_fmr, steps).max()) + _REACH_SLACK
+        worth = closest <= reach
+        worth[list(self._linked)] = True
+        return np.flatnonzero(worth)
 
     def _rows_of(self, pairs: Iterable[Pair]) -> dict[int, list[int]]:
         """Return the fans' rows by the appearance's row, of those who take part in this search."""
@@ -151,7 +173,6 @@ class VideoSearch:
             second = measure_pairs(self._fans, other, self._seen, rows, self._calibration)
             margin = second.deviation - pairs.deviation
             others_odds = share * np.exp(self._calibration.log_likelihood_ratio(second.distance, second.cohesion))
-        asked_fmr = min(self._pair_fmr * self._policy.review_factor, 0.5)
         # Fans beyond the runner-up weigh on average as much as their prior: they are counted into `nobody`.
         return _Weighed(
             fan=fans,
@@ -161,7 +182,7 @@ class VideoSearch:
             margin=margin,
             posterior=odds / (odds + others_odds + nobody),
             threshold=self._calibration.distance_at(self._pair_fmr, pairs.cohesion),
-            review=self._calibration.distance_at(asked_fmr, pairs.cohesion),
+            review=self._calibration.distance_at(self._asked_fmr, pairs.cohesion),
         )
 
     def _decide(self, found: _Weighed, index: int, review: ReviewDocument | None = None) -> MatchDocument | None:
