@@ -23,7 +23,7 @@ small_margin              the next fan is not farther by this                   
 one_to_one_in_frame       another face of the same frames is not farther by this              min_rival_margin
 gender_contradiction      selfies and broadcast are both this sure, of different genders      gender_confidence
 age_contradiction         a large, good face seems older or younger by more                   max_age_gap_years
-person_denied             somebody said that another appearance of this person is not the fan –
+person_denied             another appearance of this person is said not to be the fan        –
 reviews_contradict        verdicts cannot both be true: two faces of a frame, or two fans     –
 low_probability           among so many fans and strangers the posterior is less              min_match_probability
 
