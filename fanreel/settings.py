@@ -65,7 +65,10 @@ class Settings(BaseSettings):
     execution_provider: Literal["cpu", "cuda"] = Field(
         default="cpu", description="onnxruntime provider. `cuda` without a CUDA device is a start-up failure."
     )
-    inference_threads: int = Field(default=0, ge=0, le=64, description="Intra-op threads; 0 = one per core.")
+    inference_threads: int = Field(default=0, ge=0, le=64, description="Looks taken at once; 0 = one per core.")
+    half_precision: bool = Field(
+        default=False, description="On CUDA, run networks in 16 bit where their outputs stay within tolerance."
+    )
     node_modules: Path = Field(
         default=Path("node_modules"), description="npm packages the baseline pack is built from."
     )

@@ -1,5 +1,6 @@
 """What every face detector promises."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from fanreel.domain.faces import Bgr, Faces
@@ -15,6 +16,10 @@ class FaceDetector(Protocol):
 
     def detect(self, frame: Bgr) -> Faces:
         """Return the faces of one frame, strongest first; raises ModelFault when the network fails."""
+        ...
+
+    def detect_many(self, frames: Sequence[Bgr]) -> list[Faces]:
+        """Return what `detect` would of every frame; the frames may share batches."""
         ...
 
 

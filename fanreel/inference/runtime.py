@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,13 +16,14 @@ from fanreel.errors import ModelFault
 from fanreel.settings import Settings
 
 from .catalogue import catalogue
+from .half import within_tolerance
 
 Array = NDArray[Any]
 Provider = Literal["cpu", "cuda"]
 
 BATCH_BUCKETS = {"cpu": (8, 4, 2, 1), "cuda": (32, 16, 8, 4, 2, 1)}
-"""The only batch sizes networks see: few shapes to warm up, and no padding, since any number is a sum of them.
-On the CPU larger batches are slower per face: their intermediate planes fall out of the cache."""
+"""The only batch sizes networks see, so that there are few shapes to warm up. On the CPU larger batches are slower
+per face: their intermediate planes fall out of the cache."""
 
 
 class Session(Protocol):
@@ -32,6 +34,11 @@ class Session(Protocol):
         """Batch sizes worth running, largest first, ending in 1."""
         ...
 
+    @property
+    def fills_batches(self) -> bool:
+        """Whether a batch is filled up to the next size, because a call costs more than idle rows, or split."""
+        ...
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return all outputs by name; raises ModelFault `inference_failed`."""
         ...
@@ -39,15 +46,18 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
-    """How sessions are opened. `threads` 0 = one per core this process may use."""
+    """How sessions are opened. `threads` work inside one call; work is better spread over several calls."""
 
     provider: Provider = "cpu"
-    threads: int = 0
+    threads: int = 1
+    half: bool = False
+    """Run in 16 bit where the outputs stay within `half.TOLERANCE`; for devices that gain by it."""
 
     @staticmethod
     def of(settings: Settings) -> "RuntimeOptions":
         """Take the options from the settings."""
-        return RuntimeOptions(settings.execution_provider, settings.inference_threads)
+        provider = settings.execution_provider
+        return RuntimeOptions(provider, half=settings.half_precision and provider == "cuda")
 
 
 class OnnxSession:
@@ -56,6 +66,7 @@ class OnnxSession:
     def __init__(self, model: bytes, name: str, options: RuntimeOptions) -> None:
         self._name = name
         self.batch_sizes = BATCH_BUCKETS[options.provider]
+        self.fills_batches = options.provider == "cuda"
         wanted = "CUDAExecutionProvider" if options.provider == "cuda" else "CPUExecutionProvider"
         if wanted not in ort.get_available_providers():
             raise ModelFault(
@@ -66,22 +77,64 @@ class OnnxSession:
             )
         try:
             self._session = ort.InferenceSession(
-                model, _session_options(options), providers=[(wanted, _provider_options(options.provider))]
+                within_tolerance(model, name) if options.half else model,
+                _session_options(options),
+                providers=[(wanted, _provider_options(options.provider))],
             )
+        except ModelFault:
+            raise
         except Exception as error:  # onnxruntime raises bare and binding-specific types
             raise ModelFault("model_unloadable", f"{name} cannot be loaded by onnxruntime: {error}") from error
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back to the CPU with only a warning
             raise ModelFault("provider_missing", f"{name}: onnxruntime could not start its CUDA provider.")
         self._session.disable_fallback()
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._bound = BoundCalls(self._session, "cuda") if options.provider == "cuda" else None
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return all outputs by name; raises ModelFault `inference_failed` for any device or shape fault."""
         try:
+            if self._bound is not None:
+                return self._bound.run(feeds)
             results = self._session.run(self._outputs, dict(feeds))
         except Exception as error:  # see __init__
             raise ModelFault("inference_failed", f"{self._name}: {error}") from error
         return {name: np.asarray(result) for name, result in zip(self._outputs, results, strict=True)}
+
+
+class BoundCalls:
+    """Calls of a session whose inputs keep their place on the device, one place per shape.
+
+    Shapes are few (fixed buckets), so nothing is allocated after warm-up and each call copies its pixels once. One
+    call at a time: the device does one anyway, and the places are shared.
+    """
+
+    def __init__(self, session: ort.InferenceSession, device: str) -> None:
+        self._session: Any = session
+        self._device = device
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._places: dict[tuple[tuple[str, tuple[int, ...], str], ...], tuple[Any, dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Return all outputs by name, on the host."""
+        key = tuple((name, value.shape, value.dtype.str) for name, value in feeds.items())
+        with self._lock:
+            binding, inputs = self._places.get(key) or self._places.setdefault(key, self._bind(feeds))
+            for name, value in feeds.items():
+                inputs[name].update_inplace(np.ascontiguousarray(value))
+            self._session.run_with_iobinding(binding)
+            results = binding.copy_outputs_to_cpu()
+        return dict(zip(self._outputs, results, strict=True))
+
+    def _bind(self, feeds: Mapping[str, Array]) -> tuple[Any, dict[str, Any]]:
+        binding, make = self._session.io_binding(), ort.OrtValue.ortvalue_from_shape_and_type
+        inputs = {name: make(value.shape, value.dtype.type, self._device, 0) for name, value in feeds.items()}
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, self._device)
+        return binding, inputs
 
 
 def usable_cores() -> int:
@@ -91,7 +144,7 @@ def usable_cores() -> int:
 
 def _session_options(options: RuntimeOptions) -> Any:
     session = ort.SessionOptions()
-    session.intra_op_num_threads = options.threads or usable_cores()
+    session.intra_op_num_threads = options.threads
     session.inter_op_num_threads = 1
     session.log_severity_level = 3
     # Idle intra-op threads would spin and take the core that decodes the next frame.
@@ -102,7 +155,12 @@ def _session_options(options: RuntimeOptions) -> Any:
 def _provider_options(provider: Provider) -> dict[str, str]:
     if provider == "cpu":
         return {}
-    return {"arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC"}
+    return {
+        "arena_extend_strategy": "kSameAsRequested",  # memory grows by what a bucket needs, not by doubling
+        "cudnn_conv_algo_search": "HEURISTIC",  # trying out all algorithms takes a minute of every start
+        "cudnn_conv_use_max_workspace": "1",
+        "use_tf32": "0",  # templates of a GPU are compared with those of a CPU
+    }
 
 
 def open_network(entry_id: str, model_dir: Path, options: RuntimeOptions) -> OnnxSession:
@@ -126,12 +184,32 @@ def open_network(entry_id: str, model_dir: Path, options: RuntimeOptions) -> Onn
     return OnnxSession(model, entry.file, options)
 
 
-def run_in_batches(session: Session, pictures: NDArray[np.uint8]) -> dict[str, Array]:
-    """Run pictures (n, h, w, c), n ≥ 1, through input `image` in batches; outputs have n rows."""
+def batches(count: int, sizes: Sequence[int], *, filled: bool) -> list[tuple[int, int]]:
+    """Return (rows, batch size) of the calls that take `count` rows through batches of the given sizes.
+
+    sizes   largest first, ending in 1
+    filled  the last call takes the smallest size that holds the rest; otherwise every size is used to the full
+    """
+    calls: list[tuple[int, int]] = []
+    while count > 0:
+        size = next(size for size in sizes if size <= count) if count < sizes[0] else sizes[0]
+        if filled and count < sizes[0]:
+            size = min(size for size in sizes if size >= count)
+        calls.append((min(size, count), size))
+        count -= size
+    return calls
+
+
+def run_in_batches(session: Session, pictures: Array, input_name: str = "image") -> dict[str, Array]:
+    """Run pictures (n, …), n ≥ 1, through one input in batches; outputs have n rows. Raises ModelFault."""
     parts: list[dict[str, Array]] = []
     start = 0
-    while start < len(pictures):
-        size = next(bucket for bucket in session.batch_sizes if bucket <= len(pictures) - start)
-        parts.append(session.run({"image": pictures[start : start + size]}))
-        start += size
+    for rows, size in batches(len(pictures), session.batch_sizes, filled=session.fills_batches):
+        part = pictures[start : start + rows]
+        if rows < size:
+            part = np.concatenate([part, np.zeros((size - rows, *part.shape[1:]), part.dtype)])
+        parts.append({name: value[:rows] for name, value in session.run({input_name: part}).items()})
+        start += rows
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
