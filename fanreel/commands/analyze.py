@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from fanreel.commands.detector import fallback_note
 from fanreel.contracts import (
     AppearanceDocument,
     MediaInfo,
+    Segment,
     SegmentPlanDocument,
     SegmentResult,
     SoundResult,
@@ -32,19 +34,19 @@ from gpu_workers.pipeline.segment import analyze_segment
 
 EVENT_ID = "local"
 
-# Stages as a person reads them, in order of the flow; `wait` is time in which the networks had nothing to do.
+# Stages as a person reads them, in order of the flow; `wait` is time in which no frame was there to hand on.
 STAGES = {
     "probe": "probe",
     "decode": "decode (beside)",
     "shots": "shots (beside)",
     "convert": "colour conversion (beside)",
     "picture": "picture measures",
-    "detect": "face detection",
-    "crop": "face crops, quality",
+    "detect": "face detection (beside)",
+    "crop": "face crops, quality (beside)",
     "attributes": "attributes",
     "embed": "embedding",
     "wait": "waiting for decoded frames",
-    "sound": "loudness",
+    "sound": "loudness (beside)",
     "merge": "merge",
 }
 
@@ -142,9 +144,10 @@ def analyze_video(
     )
     seconds["probe"] = time.perf_counter() - started
     analysis = Analysis(media, plan, seconds=seconds)
-    with _progress(console) as bar:
+    with _progress(console) as bar, ThreadPoolExecutor(1, thread_name_prefix="sound") as beside:
         task = bar.add_task("looking", total=media.duration_ms)
         for segment in plan.segments:
+            sound = beside.submit(_heard, source, media, segment, plan.video_id)
             analysis.results.append(
                 analyze_segment(
                     source,
@@ -156,18 +159,9 @@ def analyze_video(
                     progress=lambda pts_ms: bar.update(task, completed=pts_ms),
                 )
             )
-            before_sound = time.perf_counter()
-            second_ms, loudness_db, reason = measure_loudness(source, media, segment.start_ms, segment.end_ms)
-            analysis.sounds.append(
-                SoundResult(
-                    video_id=plan.video_id,
-                    segment_id=segment.segment_id,
-                    second_ms=second_ms,
-                    loudness_db=loudness_db,
-                    reason=reason,
-                )
-            )
-            _add(seconds, "sound", time.perf_counter() - before_sound)
+            result, spent = sound.result()
+            analysis.sounds.append(result)
+            _add(seconds, "sound", spent)
         bar.update(task, completed=media.duration_ms)
     before_merge = time.perf_counter()
     analysis.merged = merge_segments(plan, analysis.results, analysis.sounds, event_id=EVENT_ID)
@@ -177,6 +171,20 @@ def analyze_video(
             _add(seconds, stage, value)
     seconds["total"] = time.perf_counter() - started
     return analysis
+
+
+def _heard(source: MediaSource, media: MediaInfo, segment: Segment, video_id: str) -> tuple[SoundResult, float]:
+    """Return one segment's loudness, and the seconds that took."""
+    started = time.perf_counter()
+    second_ms, loudness_db, reason = measure_loudness(source, media, segment.start_ms, segment.end_ms)
+    result = SoundResult(
+        video_id=video_id,
+        segment_id=segment.segment_id,
+        second_ms=second_ms,
+        loudness_db=loudness_db,
+        reason=reason,
+    )
+    return result, time.perf_counter() - started
 
 
 def as_document(analysis: Analysis, name: str, networks: Networks, *, with_templates: bool) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the stages of the vision pipeline have in common."""
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -43,10 +44,16 @@ class FrameStage(ABC):
 
 
 class StageClock:
-    """Wall seconds spent per stage."""
+    """Wall seconds spent per stage; a stage at work in several threads at once counts all of them."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add to the stage's total."""
+        with self._lock:
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
     @contextmanager
     def measure(self, name: str) -> Generator[None]:
@@ -55,4 +62,4 @@ class StageClock:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+            self.add(name, time.perf_counter() - started)

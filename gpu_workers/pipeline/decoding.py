@@ -64,7 +64,7 @@ class DecodeThread:
         while True:
             started = time.perf_counter()
             item = self._frames.get()
-            self._clock.seconds["wait"] = self._clock.seconds.get("wait", 0.0) + time.perf_counter() - started
+            self._clock.add("wait", time.perf_counter() - started)
             if item is None:
                 return
             if isinstance(item, BaseException):

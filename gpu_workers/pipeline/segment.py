@@ -1,6 +1,6 @@
 """One segment through every stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -13,6 +13,7 @@ from .base import StageClock
 from .decoding import DecodeThread
 from .faces import FaceStage
 from .following import FollowStage
+from .looking import LookThreads, Taken
 from .picture import PictureStage
 from .recognition import RecognitionStage
 
@@ -37,30 +38,32 @@ def analyze_segment(
 ) -> SegmentResult:
     """Return what one segment of a video shows.
 
-    Decoding and shots run in a thread of their own; detection, following and recognition here, faces of many
-    frames sharing a batch. Memory does not grow with the segment: only the best faces of live tracks keep their
-    pictures.
+    Decoding and shots run in a thread of their own, detection in others, a frame each; following and recognition
+    here, faces of many frames sharing a batch. Memory does not grow with the segment: few frames are on their way,
+    and only the best faces of live tracks keep their pictures.
     Raises InputRejected or TransientFault for the source, ModelFault for a network.
     """
     clock = StageClock()
-    faces, picture, follow = (
-        FaceStage(networks, clock),
-        PictureStage(),
-        FollowStage(_look_interval_ms(media, settings), segment),
-    )
+    picture, follow = PictureStage(), FollowStage(_look_interval_ms(media, settings), segment)
     recognition = RecognitionStage(networks, clock)
+    looks = LookThreads(FaceStage(networks, clock), settings.execution_provider, settings.inference_threads)
+
+    def recognise(taken: Iterable[Taken]) -> None:
+        for look, sampled in taken:
+            follow.add(look)
+            for step in follow.steps(sampled.cuts_ms, sampled.known_until_ms):
+                recognition.take(step)
+            if progress is not None:
+                progress(look.pts_ms)
+
     with clock.measure("total"):
-        with DecodeThread(source, media, segment, settings.sample_fps, clock) as decoding:
+        with looks, DecodeThread(source, media, segment, settings.sample_fps, clock) as decoding:
             for sampled in decoding:
+                looks.submit(sampled)
                 with clock.measure(picture.name):
                     picture.process_frame(sampled.frame)
-                faces.process_frame(sampled.frame)
-                for look in faces.take_looks():
-                    follow.add(look)
-                for step in follow.steps(sampled.cuts_ms, sampled.known_until_ms):
-                    recognition.take(step)
-                if progress is not None:
-                    progress(sampled.frame.pts_ms)
+                recognise(looks.ready())
+            recognise(looks.rest())
         for step in follow.steps(decoding.shots.cuts_ms(segment.start_ms, segment.decode_end_ms), _ALL):
             recognition.take(step)
         recognition.take(follow.finish())
@@ -71,8 +74,8 @@ def analyze_segment(
         segment=segment.segment_id,
         attempt=attempt,
         frames=decoding.stats.frames_decoded,
-        looks=faces.looks_taken,
-        faces=faces.detections,
+        looks=looks.looks_taken,
+        faces=looks.detections,
         embedded=recognition.faces_embedded,
         tracks=len(tracks),
         seconds=round(clock.seconds["total"], 2),
@@ -88,7 +91,7 @@ def analyze_segment(
         frame_width=media.width,
         frame_height=media.height,
         frames_decoded=decoding.stats.frames_decoded,
-        frames_sampled=faces.looks_taken,
+        frames_sampled=looks.looks_taken,
         frames_corrupt=decoding.stats.frames_corrupt,
         last_pts_ms=decoding.stats.last_pts_ms,
         cuts_ms=decoding.shots.cuts_ms(segment.owned_from_ms, segment.owned_to_ms),

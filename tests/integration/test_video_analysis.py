@@ -138,10 +138,10 @@ def test_a_stage_that_fails_stops_the_decode_thread(
     def broken(_: object, __: object) -> None:
         raise ModelFault("inference_failed", "the device is gone")
 
-    monkeypatch.setattr(type(networks.detector), "detect", broken)
+    monkeypatch.setattr(type(networks.detector), "detect_many", broken)
     with pytest.raises(ModelFault, match="inference_failed"):
         cut_and_merge(shared_media / FRIENDS, networks, 45_000)
-    assert not [t for t in threading.enumerate() if t.name == "decode"]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("decode", "look"))]
 
 
 @pytest.fixture(scope="module")
