@@ -58,6 +58,7 @@ def test_what_a_person_recognised_is_a_match_and_says_so(distance: float) -> Non
     assert (decided.evidence.reviewed, decided.evidence.review_id) == ("same", "r-a-ann")
     assert "too_few_supporting_faces" in decided.evidence.gates, "what spoke against it is kept"
     assert decided.evidence.distance == pytest.approx(distance, abs=1e-3)
+    assert decided.evidence.runner_up_fan_id == "bob", "weighed like any other, however far"
 
 
 @pytest.mark.parametrize("distance", [CLOSE, NEARLY])
@@ -202,7 +203,8 @@ def test_a_verdict_about_another_video_says_nothing() -> None:
 
 # --- what must hold for any gallery and any verdicts --------------------------------------------------
 
-GALLERY = [fan(f"fan-{i}", person(i)) for i in range(4)]
+GALLERY = [*(fan(f"fan-{i}", person(i)) for i in range(4)), fan("fan-4", seen_at(person(0), 0.25, noise=30))]
+"""Four strangers, and a sibling of the first."""
 
 worlds = st.lists(
     st.tuples(
