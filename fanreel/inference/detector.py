@@ -22,6 +22,10 @@ class FaceDetector(Protocol):
         """Return what `detect` would of every frame; the frames may share batches."""
         ...
 
+    def warm_up(self) -> None:
+        """Pay for the first use of every shape now; raises ModelFault."""
+        ...
+
 
 def readable(frame: Bgr) -> bool:
     """Return whether the frame has any pixels."""

@@ -40,7 +40,7 @@ class Networks:
     def warm_up(self) -> None:
         """Run every batch size once, so that no job pays for the first use; raises ModelFault."""
         frame: Bgr = np.zeros(WARM_UP_FRAME, np.uint8)
-        self.detector.detect(frame)
+        self.detector.warm_up()
         box = np.array([[100, 100, 300, 340]], np.float32)
         points = np.array([[[150, 180], [250, 180], [200, 240], [160, 290], [240, 290]]], np.float32)
         one = self.embedder.chips(frame, Faces(box, np.ones(1, np.float32), points))
@@ -78,6 +78,7 @@ def load_networks(settings: Settings) -> Networks:
             settings.detector_long_side_px,
             settings.yunet_min_score,
             settings.max_faces_per_frame,
+            fixed_shapes=options.provider == "cuda",
         )
     else:
         _say_fallback_once(str(settings.model_dir))

@@ -73,6 +73,10 @@ class TiledSsdDetector:
         """Return the faces of every frame, one after the other."""
         return [self.detect(frame) for frame in frames]
 
+    def warm_up(self) -> None:
+        """Look at nothing once; raises ModelFault."""
+        self.detect(np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8))
+
 
 def _tiles(width: int, height: int) -> NDArray[np.int64]:
     """Return the whole frame and its tiles (k, 4) in pixels, three along the long side."""

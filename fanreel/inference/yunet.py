@@ -9,6 +9,7 @@ what this finds, and what it costs, beside a fine look at every whole picture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -90,6 +91,13 @@ class YuNetDetector:
             faces = _merge(fine, look.sure)
             found[row] = _scaled(faces.select(np.arange(min(len(faces), self.max_faces))), 1 / look.scale)
         return found
+
+    def warm_up(self) -> None:
+        """Show the network every shape and batch size it will see, where they are fixed. Raises ModelFault."""
+        sides = (COARSE_LONG_SIDE_PX, TILE_PX) if self.fixed_shapes else (TILE_PX,)
+        sizes = self.session.batch_sizes if self.fixed_shapes else (1,)
+        for side, size in product(sides, sizes):
+            YuNet(self.session).find([np.zeros((side, side, 3), np.uint8)] * size, self.min_score)
 
     def _coarse(self, network: YuNet, frames: Sequence[Bgr]) -> list[_Look]:
         """Look at whole frames."""
