@@ -225,10 +225,10 @@ class Evidence(Wire):
     """How much farther that one is."""
     gates: tuple[str, ...] = ()
     """Names of the gates that spoke against a match, in the order they fired; a person's `same` overrules them."""
-    reviewed: Literal["same"] | None = None
-    """A person has decided."""
+    reviewed: bool = False
+    """A person has said that it is the fan."""
     review_id: str | None = None
-    """The review in which they did."""
+    """The review in which they said so."""
 
 
 class MatchDocument(Document):

@@ -177,7 +177,7 @@ def test_the_evidence_says_all_that_was_weighed() -> None:
         in evidence.threshold_reason
     )
     assert f"pair FMR {fmr:.1e}; cohesion of the templates 1.000" in evidence.threshold_reason
-    assert (evidence.reviewed, evidence.review_id, evidence.gates) == (None, None, ())
+    assert (evidence.reviewed, evidence.review_id, evidence.gates) == (False, None, ())
 
 
 def test_alone_there_is_no_runner_up_and_no_rival() -> None:
@@ -192,7 +192,7 @@ def test_evidence_written_before_there_were_reviews_is_still_read() -> None:
         "distance": 0.4, "threshold": 0.5, "reviewThreshold": 0.6, "thresholdReason": "r", "runnerUpFanId": None,
         "runnerUpMargin": None, "supportingFaces": 5,
     }  # fmt: skip
-    assert Evidence.from_wire(old).reviewed is None
+    assert Evidence.from_wire(old).reviewed is False
 
 
 # --- inputs that are hardly faces --------------------------------------------------------------------

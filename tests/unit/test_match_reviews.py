@@ -55,7 +55,7 @@ def test_what_a_person_recognised_is_a_match_and_says_so(distance: float) -> Non
     seen = appearance("a", seen_at(person(0), distance), supporting_faces=1)
     decided = decide([ANN, BOB], [seen, *crowd(20)], review(seen, "ann", "same"))["ann", "a"]
     assert (decided.decision, decided.probability) == ("match", 1.0)
-    assert (decided.evidence.reviewed, decided.evidence.review_id) == ("same", "r-a-ann")
+    assert (decided.evidence.reviewed, decided.evidence.review_id) == (True, "r-a-ann")
     assert "too_few_supporting_faces" in decided.evidence.gates, "what spoke against it is kept"
     assert decided.evidence.distance == pytest.approx(distance, abs=1e-3)
     assert decided.evidence.runner_up_fan_id == "bob", "weighed like any other, however far"

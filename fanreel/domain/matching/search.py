@@ -220,7 +220,7 @@ class VideoSearch:
             rival_appearance_id=self._seen.documents[rival].id if rival >= 0 else None,
             rival_margin=round(rival_margin, 2) if rival >= 0 else None,
             gates=gates,
-            reviewed="same" if review is not None else None,
+            reviewed=review is not None,
             review_id=review.id if review is not None else None,
         )
         return _document(fan, candidate, decision, evidence)
