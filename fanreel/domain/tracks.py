@@ -24,9 +24,10 @@ MAX_MISSED_SAMPLES = 2
 
 MIN_IOU = 0.25
 MAX_CENTRE_DISTANCE = 0.75
-"""In mean face sizes. Neighbours in a crowd sit a face apart; at 5 fps a celebrating fan moves up to ~.7. At .75
-no track of media/broadcast passes from one person to another, from .9 on one does; at .6 twice as many break
-(benchmarks/association.py, which also shows that colours of face and clothes tell nothing that places do not)."""
+"""In mean face sizes. Neighbours in a crowd sit a face apart; at 5 fps a celebrating fan moves up to ~.7. On
+media/broadcast .6 breaks twice as many tracks; 1.0 breaks fewer, and at either one track passes from one person to
+another, seen by eye among the suspects of benchmarks/association.py. That also shows that colours of face and
+clothes settle nothing which places do not: as a cost they change no pair, as a limit they break tracks."""
 
 MAX_SIZE_RATIO = 1.7
 """Between two looks a face grows or shrinks by a zoom, not by a factor."""
