@@ -57,6 +57,11 @@ class NotedSession:
         """Whether a batch is filled up to the next size or split."""
         return self.session.fills_batches
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls are worth making at the same time."""
+        return self.session.calls_at_once
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return all outputs by name."""
         self.calls.append(tuple((name, value.shape, value.dtype.str) for name, value in feeds.items()))

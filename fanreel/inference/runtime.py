@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -39,6 +40,11 @@ class Session(Protocol):
         """Whether a batch is filled up to the next size, because a call costs more than idle rows, or split."""
         ...
 
+    @property
+    def calls_at_once(self) -> int:
+        """How many calls are worth making at the same time."""
+        ...
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Return all outputs by name; raises ModelFault `inference_failed`."""
         ...
@@ -46,18 +52,20 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
-    """How sessions are opened. `threads` work inside one call; work is better spread over several calls."""
+    """How sessions are opened. `threads` work inside one call; work is better spread over calls at once."""
 
     provider: Provider = "cpu"
     threads: int = 1
+    calls_at_once: int = 1
     half: bool = False
     """Run in 16 bit where the outputs stay within `half.TOLERANCE`; for devices that gain by it."""
 
     @staticmethod
     def of(settings: Settings) -> "RuntimeOptions":
         """Take the options from the settings."""
-        provider = settings.execution_provider
-        return RuntimeOptions(provider, half=settings.half_precision and provider == "cuda")
+        if settings.execution_provider == "cuda":
+            return RuntimeOptions("cuda", half=settings.half_precision)
+        return RuntimeOptions(calls_at_once=settings.inference_threads or usable_cores())
 
 
 class OnnxSession:
@@ -67,6 +75,7 @@ class OnnxSession:
         self._name = name
         self.batch_sizes = BATCH_BUCKETS[options.provider]
         self.fills_batches = options.provider == "cuda"
+        self.calls_at_once = options.calls_at_once
         wanted = "CUDAExecutionProvider" if options.provider == "cuda" else "CPUExecutionProvider"
         if wanted not in ort.get_available_providers():
             raise ModelFault(
@@ -202,14 +211,21 @@ def batches(count: int, sizes: Sequence[int], *, filled: bool) -> list[tuple[int
 
 def run_in_batches(session: Session, pictures: Array, input_name: str = "image") -> dict[str, Array]:
     """Run pictures (n, …), n ≥ 1, through one input in batches; outputs have n rows. Raises ModelFault."""
-    parts: list[dict[str, Array]] = []
+    calls: list[tuple[Array, int]] = []
     start = 0
     for rows, size in batches(len(pictures), session.batch_sizes, filled=session.fills_batches):
         part = pictures[start : start + rows]
         if rows < size:
             part = np.concatenate([part, np.zeros((size - rows, *part.shape[1:]), part.dtype)])
-        parts.append({name: value[:rows] for name, value in session.run({input_name: part}).items()})
+        calls.append((part, rows))
         start += rows
-    if len(parts) == 1:
-        return parts[0]
+
+    def answers(call: tuple[Array, int]) -> dict[str, Array]:
+        part, rows = call
+        return {name: value[:rows] for name, value in session.run({input_name: part}).items()}
+
+    if len(calls) == 1:
+        return answers(calls[0])
+    with ThreadPoolExecutor(min(session.calls_at_once, len(calls)), thread_name_prefix="call") as pool:
+        parts = list(pool.map(answers, calls))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -32,6 +32,10 @@ class Noting:
     def fills_batches(self) -> bool:
         return self._session.fills_batches
 
+    @property
+    def calls_at_once(self) -> int:
+        return self._session.calls_at_once
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         self.shapes.append(feeds["input"].shape)
         return self._session.run(feeds)
