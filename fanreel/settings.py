@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: int = Field(default=30, ge=1, description="Time to finish or hand back on SIGTERM.")
 
     # --- enrolment, matching, montage ----------------------------------------------------------------
+    selfie_liveness: bool = Field(
+        default=True,
+        description="Keep what two anti-spoofing networks say of a selfie, as advice. Their weights state no "
+        "licence; without their files there is no advice.",
+    )
     target_false_matches: float = Field(
         default=0.05,
         gt=0,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from fanreel.adapters.blobs import BlobStore
 from fanreel.contracts import FanDocument, MontageDocument, VideoDocument, Wire
+from fanreel.domain.selfie_checks import FACE_CODES
 from fanreel.settings import Settings
 
 
@@ -33,6 +34,7 @@ def fan_view(fan: FanDocument) -> dict[str, Any]:
             "status": one.status,
             "reason": one.reason,
             "hint": one.hint,
+            "advice": [code for code in one.advice if code in FACE_CODES],
         }
         for one in fan.selfies
     ]

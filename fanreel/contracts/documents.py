@@ -171,8 +171,8 @@ class SelfieRecord(Wire):
     female_probability: float | None = None
     age_years: float | None = None
     advice: tuple[str, ...] = ()
-    """Stable codes of what could be better on an accepted selfie, or should be looked at: `selfie_turned`,
-    `selfie_eyes_covered`, `selfie_may_be_a_photo_of_a_photo` … Nothing is refused for them."""
+    """Stable codes of what could be better on an accepted selfie, or should be looked at: `selfie_face_turned`,
+    `selfie_eyes_covered`, `selfie_may_be_a_photo_of_a_photo` … The picture is used all the same."""
     liveness: dict[str, float] = Field(default_factory=dict)
     """What the anti-spoofing networks say, 0..1 each: `real`, `live`. Advice for operators, never a fact; empty
     when they did not look."""

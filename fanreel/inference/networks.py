@@ -17,6 +17,7 @@ from .chips import FaceChips
 from .detector import FaceDetector
 from .embedder import FaceEmbedder, FusedEmbedder, fused_contract
 from .landmarks import Landmarks
+from .liveness import Liveness, load_liveness
 from .runtime import BATCH_BUCKETS, RuntimeOptions, Session, open_network
 from .tiled_ssd import TiledSsdDetector
 from .yunet import YuNetDetector
@@ -36,6 +37,8 @@ class Networks:
     model_contract: ModelContract
     batch_sizes: tuple[int, ...] = BATCH_BUCKETS["cpu"]
     """Batch sizes the sessions run, largest first."""
+    liveness: Liveness | None = None
+    """Advice on selfies; none when not wanted or not built."""
 
     def warm_up(self) -> None:
         """Run every batch size once, so that no job pays for the first use; raises ModelFault."""
@@ -87,7 +90,9 @@ def load_networks(settings: Settings) -> Networks:
         )
     embedder = FusedEmbedder(network("face_recognition"), network("face_context"), contract)
     attributes = FaceApiAttributes(network("age_gender"), network("face_expression"), landmarks)
-    return Networks(detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider])
+    return Networks(
+        detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], load_liveness(settings)
+    )
 
 
 @cache

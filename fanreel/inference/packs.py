@@ -156,6 +156,8 @@ def ensure_baseline(settings: Settings, progress: Progress = silent) -> PackRepo
     Raises InputRejected or ModelFault when the pack cannot be built; an unreachable YuNet is only noted.
     """
     built = build_pack(settings, "baseline", progress)
+    if settings.selfie_liveness:
+        build_pack(settings, "extra", progress)
     pulled = pull_pack(settings, "baseline", progress=progress)
     return PackReport(
         "baseline",

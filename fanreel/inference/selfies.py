@@ -7,11 +7,14 @@ import numpy as np
 
 from fanreel.contracts import SelfieRecord, Vectors
 from fanreel.domain.faces import Bgr, Faces
-from fanreel.domain.quality import face_quality, measure_chips, sharpness_score
+from fanreel.domain.quality import face_quality, measure_chips, sharpness_score, yaw_asymmetry
+from fanreel.domain.selfie_checks import advice_codes, face_state, reject_reason
 from fanreel.errors import InputRejected
 
 from .boxes import suppress
+from .chips import ALIGNED_TEMPLATE
 from .detector import FaceDetector
+from .liveness import liveness_advice
 from .networks import Networks
 from .pictures import decode_picture
 
@@ -40,6 +43,11 @@ HINTS = {
     "selfie_several_faces": "Send a picture on which only you are close to the camera.",
     "selfie_face_too_small": "Come closer to the camera, so that your face fills a good part of the picture.",
     "selfie_face_too_blurred": "Hold the camera still, in good light, until your face is sharp.",
+    "selfie_too_dark": "Your face is too dark: turn to a window or a lamp.",
+    "selfie_too_bright": "Your face is too bright: step out of the glare, or switch the flash off.",
+    "selfie_face_turned": "Look into the camera: your face is turned away too far.",
+    "selfie_eyes_covered": "Take off dark glasses, and keep hair and hands away from your eyes.",
+    "selfie_mouth_covered": "Take off your mask, and keep your mouth and chin free.",
 }
 """What the fan can do, one sentence per reason code."""
 _PICTURE_REASONS = {"picture_unreadable": "selfie_unreadable", "picture_too_large": "selfie_too_large"}
@@ -84,9 +92,14 @@ def measure_selfie(data: bytes, networks: Networks, *, blob_name: str, blob_etag
     chips = networks.embedder.chips(picture, face)
     measures = measure_chips(chips.aligned_rgb)
     quality = round(float(face_quality(face.heights, face.points, face.scores, measures)[0]), 4)
-    if float(sharpness_score(measures)[0]) < MIN_SHARPNESS:
-        return blob.rejected("selfie_face_too_blurred", quality=quality, face_height_px=height_px)
+    state = face_state(chips.aligned_rgb[0], ALIGNED_TEMPLATE, float(yaw_asymmetry(face.points)[0]))
+    reason = reject_reason(state)
+    if reason is None and float(sharpness_score(measures)[0]) < MIN_SHARPNESS:
+        reason = "selfie_face_too_blurred"
+    if reason is not None:
+        return blob.rejected(reason, quality=quality, face_height_px=height_px)
     attributes = networks.attributes.measure(chips)
+    liveness = networks.liveness.measure(picture, face) if networks.liveness else {}
     return SelfieRecord(
         blob_name=blob_name,
         blob_etag=blob_etag,
@@ -96,6 +109,8 @@ def measure_selfie(data: bytes, networks: Networks, *, blob_name: str, blob_etag
         template=Vectors.pack(networks.embedder.embed(chips)),
         female_probability=round(float(attributes.female_probability[0]), 4),
         age_years=round(float(attributes.age_years[0]), 1),
+        advice=(*advice_codes(state), *liveness_advice(liveness)),
+        liveness=liveness,
     )
 
 
