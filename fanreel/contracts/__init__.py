@@ -53,6 +53,7 @@ from .vision import (
     ShotMeasure,
     SoundResult,
     TrackResult,
+    Transition,
 )
 from .workflow import (
     BatchWork,
@@ -131,6 +132,7 @@ __all__ = [
     "ShotMeasure",
     "SoundResult",
     "TrackResult",
+    "Transition",
     "Vectors",
     "Verdict",
     "VideoDocument",

@@ -3,6 +3,8 @@
 Columns instead of lists of objects: row i of every column of a track is its i-th sampled face.
 """
 
+from typing import Literal
+
 from .base import Message, ModelContract, Vectors, Wire
 
 
@@ -31,16 +33,45 @@ class TrackResult(Wire):
     arousal: tuple[float, ...] = ()
     mouth_open: tuple[float, ...] = ()
     expression: tuple[str, ...] = ()
+    expressions: tuple[tuple[float, ...], ...] = ()
+    """Per sample the calibrated probabilities of neutral, happy, sad, angry, fearful, disgusted, surprised."""
     embedded: EmbeddedFaces | None = None
 
 
 class ShotMeasure(Wire):
-    """Cheap per-sample picture measures, for shot quality."""
+    """Cheap measures of each look, on a small picture, for the quality and the kind of shots.
+
+    Shares are 0..1 of the picture; columns that an older worker did not measure are empty.
+    """
 
     pts_ms: tuple[int, ...]
     sharpness: tuple[float, ...]
+    """Variance of the Laplacian."""
     luma: tuple[float, ...]
+    """Mean, 0..255."""
     motion: tuple[float, ...]
+    """Mean absolute grey difference to the look before; 0 for a segment's first."""
+    still: tuple[float, ...] = ()
+    """Share that did not move since the look before; 1 for a segment's first."""
+    detail: tuple[float, ...] = ()
+    """Share of fine detail."""
+    flat: tuple[float, ...] = ()
+    """Share without any detail."""
+    grass: tuple[float, ...] = ()
+    skin: tuple[float, ...] = ()
+
+
+class Transition(Wire):
+    """A gradual change of picture, from the last frame of the old shot to the first of the new one, both whole.
+
+    A fade goes through a blank (black or white) part, from its first to its last frame.
+    """
+
+    start_ms: int
+    end_ms: int
+    kind: Literal["dissolve", "fade"]
+    blank_from_ms: int | None = None
+    blank_to_ms: int | None = None
 
 
 class SegmentResult(Message):
@@ -62,6 +93,8 @@ class SegmentResult(Message):
     """PTS of the last decodable frame in the range; far below `end_ms` when the data ends early."""
     cuts_ms: tuple[int, ...]
     """First frame of each new shot, within the segment's owned range."""
+    transitions: tuple[Transition, ...] = ()
+    """Dissolves that have their middle in the owned range, and all fades seen: neighbours' are joined."""
     tracks: tuple[TrackResult, ...]
     picture: ShotMeasure
     seconds: dict[str, float]

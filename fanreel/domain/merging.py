@@ -23,6 +23,7 @@ from fanreel.domain import naming
 from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, common_expression
 from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
+from fanreel.domain.shot_description import describe_shots
 from fanreel.domain.stitching import one_per_segment, stitch
 from fanreel.domain.templates import vote
 from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
@@ -63,7 +64,8 @@ def merge_segments(
     chosen = _of_plan(plan, results)
     contract = _common_contract(chosen)
     timeline = build_timeline(plan, chosen)
-    appearances = build_appearances(stitch(chosen), timeline.shots, sample_times(chosen))
+    tracks = stitch(chosen)
+    appearances = build_appearances(tracks, timeline.shots, sample_times(chosen))
     persons = _persons(appearances)
     loudness = join_loudness(plan.media.duration_ms, sounds)
     crowd = crowd_excitement(np.array(loudness))
@@ -77,7 +79,7 @@ def merge_segments(
         for index, (appearance, curve) in enumerate(zip(appearances, curves, strict=True))
     )
     return MergedVideo(
-        shots=timeline.shots,
+        shots=describe_shots(timeline.shots, chosen, tracks),
         appearances=documents,
         people=_people(plan.video_id, event_id, documents, names),
         loudness_db=loudness,

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from fanreel.domain.faces import F32
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -30,6 +34,23 @@ def strongest_cuts(cuts: Sequence[Cut], min_gap_ms: int) -> list[Cut]:
     ]
 
 
+def separation(before: F32, after: F32) -> float:
+    """Return how unlike the most alike pictures on both sides of a cut are: 1 − their correlation, 0..2.
+
+    Pictures (n, …) of any shape, at least one a side. Brightness and contrast do not count, so that the glow of a
+    flash is no new picture; a blank picture is like no other.
+    """
+    left, right = _standardised(before), _standardised(after)
+    return 1.0 - float((left @ right.T).max())
+
+
+def _standardised(pictures: F32) -> F32:
+    """Take the mean of each colour out of each picture (n, …, colours) and give it length 1."""
+    centred = pictures - pictures.mean(axis=tuple(range(1, pictures.ndim - 1)), keepdims=True)
+    flat = centred.reshape(len(pictures), -1)
+    return flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1.0)
+
+
 def score_cuts(found: Sequence[float], truth: Sequence[float], tolerance_ms: float) -> tuple[float, float, float]:
     """Return (precision, recall, F1) of found cuts, all times in milliseconds.
 
@@ -37,6 +58,20 @@ def score_cuts(found: Sequence[float], truth: Sequence[float], tolerance_ms: flo
     once and each found cut counts once. Matching in order of time is optimal for equal windows on a line.
     With nothing to find, nothing found scores 1.
     """
+    matched = count_matched(found, truth, tolerance_ms)
+    return f1_score(matched, len(found), len(truth))
+
+
+def f1_score(matched: int, found: int, truth: int) -> tuple[float, float, float]:
+    """Return (precision, recall, F1) of counts; with nothing to find, nothing found scores 1."""
+    precision = matched / found if found else 1.0
+    recall = matched / truth if truth else 1.0
+    both = precision + recall
+    return precision, recall, 2 * precision * recall / both if both else 0.0
+
+
+def count_matched(found: Sequence[float], truth: Sequence[float], tolerance_ms: float) -> int:
+    """Return how many found cuts are right, each true one used once."""
     matched = 0
     waiting = sorted(truth)
     at = 0
@@ -46,7 +81,4 @@ def score_cuts(found: Sequence[float], truth: Sequence[float], tolerance_ms: flo
         if at < len(waiting) and waiting[at] <= cut + tolerance_ms:
             matched += 1
             at += 1
-    precision = matched / len(found) if found else 1.0
-    recall = matched / len(waiting) if waiting else 1.0
-    total = precision + recall
-    return precision, recall, 2 * precision * recall / total if total else 0.0
+    return matched

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from fanreel.contracts import Gap, Segment, SegmentPlanDocument, SegmentResult, Shot, SoundResult
-from fanreel.domain.faces import F32
+from fanreel.contracts import Gap, Segment, SegmentPlanDocument, SegmentResult, Shot, SoundResult, Transition
 from fanreel.domain.tracks import longest_gap_ms
+from fanreel.domain.transitions import clear_span, join_transitions, shot_boundaries
 
 ENDS_EARLY_MS = 1_000
 """Data that ends this much before its segment does is a gap; less is the last frame's own length, or rounding."""
@@ -23,26 +23,18 @@ unevenly by nature (a recorded screen that stands still) the average rate alread
 
 SILENCE_DB = -120.0
 
-_SHARP_LOG2 = (3.0, 8.0)
-"""log2 of the small grey picture's Laplacian variance, from mush to crisp."""
-
-_LUMA = (16.0, 60.0, 190.0, 240.0)
-_LUMA_SCORE = (0.1, 1.0, 1.0, 0.3)
-
-_CALM, _WILD = 6.0, 40.0
-"""Mean grey difference between samples: up to 6 a held camera, from 40 a whip pan or a strobe."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Shots and gaps in order of time; together they tile the video."""
+    """Shots and gaps in order of time, which together tile the video, and the gradual changes between shots."""
 
     shots: tuple[Shot, ...]
     gaps: tuple[Gap, ...]
+    transitions: tuple[Transition, ...] = ()
 
 
 def build_timeline(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> Timeline:
-    """Return the shots of everything analysed, with quality 0..1, and the gaps with their reasons.
+    """Return the shots of everything analysed, not described yet, and the gaps with their reasons.
 
     Reasons: `segment_failed` (no result), `truncated` (the data ends before the video does), `undecodable`
     (nothing could be decoded, though something later could).
@@ -52,9 +44,10 @@ def build_timeline(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) 
     # What the file declares but does not hold belongs to no segment: nobody could have looked at it.
     tail = Gap(start_ms=media.duration_ms, end_ms=media.duration_ms + media.missing_ms, reason="truncated")
     gaps = _join_gaps([*_outer_gaps(plan, by_id), *_holes(plan, by_id), tail])
-    cuts = sorted({cut for result in results for cut in result.cuts_ms})
-    spans = _shot_spans(plan, cuts, gaps)
-    return Timeline(_with_quality(spans, results), tuple(gaps))
+    transitions = join_transitions(each for result in results for each in result.transitions)
+    cuts = shot_boundaries((cut for result in results for cut in result.cuts_ms), transitions)
+    shots = tuple(_shot(*span, transitions) for span in _shot_spans(plan, cuts, gaps))
+    return Timeline(shots, tuple(gaps), transitions)
 
 
 def sample_times(results: Sequence[SegmentResult]) -> list[int]:
@@ -147,36 +140,6 @@ def _shot_spans(plan: SegmentPlanDocument, cuts: Sequence[int], gaps: Sequence[G
     return [(a, b) for a, b in pairwise(edges) if not any(g.start_ms <= a and b <= g.end_ms for g in gaps)]
 
 
-def _with_quality(spans: Sequence[tuple[int, int]], results: Sequence[SegmentResult]) -> tuple[Shot, ...]:
-    measures = {
-        pts: values
-        for result in sorted(results, key=lambda r: (r.segment_id, r.attempt), reverse=True)
-        for pts, *values in zip(
-            result.picture.pts_ms,
-            result.picture.sharpness,
-            result.picture.luma,
-            result.picture.motion,
-            strict=True,
-        )
-    }
-    times = np.array(sorted(measures), np.int64)
-    values = np.array([measures[pts] for pts in times.tolist()], np.float32).reshape(-1, 3)
-    shots: list[Shot] = []
-    for start, end in spans:
-        low, high = np.searchsorted(times, [start, end])
-        shots.append(Shot(start_ms=start, end_ms=end, quality=_quality(values[low:high])))
-    return tuple(shots)
-
-
-def _quality(values: F32) -> float:
-    """Return 0..1 for (n, 3) sharpness, luma, motion of a shot's samples; 0.5 when it has none.
-
-    The first sample's motion is measured across the cut and says nothing about the shot.
-    """
-    if len(values) == 0:
-        return 0.5
-    sharp = np.interp(np.log2(max(float(np.median(values[:, 0])), 1.0)), _SHARP_LOG2, (0.0, 1.0))
-    light = np.interp(float(np.median(values[:, 1])), _LUMA, _LUMA_SCORE)
-    motion = values[1:, 2]
-    calm = 1.0 if len(motion) == 0 else np.interp(float(np.median(motion)), (_CALM, _WILD), (1.0, 0.3))
-    return round(float(np.cbrt(sharp * light * calm)), 3)
+def _shot(start_ms: int, end_ms: int, transitions: Sequence[Transition]) -> Shot:
+    clear_from_ms, clear_to_ms = clear_span(start_ms, end_ms, transitions)
+    return Shot(start_ms=start_ms, end_ms=end_ms, clear_from_ms=clear_from_ms, clear_to_ms=clear_to_ms)

@@ -83,7 +83,7 @@ class DecodeThread:
             self._pass_on(frames)
 
     def _pass_on(self, frames: Iterator[Frame]) -> None:
-        recent: deque[int] = deque(maxlen=_SHOTS.window_frames + 2)
+        recent: deque[int] = deque(maxlen=_SHOTS.frames_ahead + 2)
         while not self._stop.is_set():
             with self._clock.measure("decode"):
                 frame = next(frames, None)

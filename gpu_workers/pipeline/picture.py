@@ -1,49 +1,97 @@
-"""Cheap measures of the whole picture, for the quality of shots."""
+"""Cheap measures of the whole picture, for the quality and the kind of shots."""
+
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fanreel.contracts import ShotMeasure
-from fanreel.domain.faces import F32
+from fanreel.domain.faces import F32, Bgr
 
 from .base import FrameStage, PipelineFrame
-from .shots import ShotSettings
+from .shots import TILES, ShotSettings
 
 WIDTH_PX = ShotSettings().width_px
 """The width at which shots are sought: the frame is shrunk once for both."""
 
+GRASS = (np.array([32, 50, 40], np.uint8), np.array([88, 255, 255], np.uint8))
+"""Hue (0..180), saturation and value of mown grass, sunlit or under floodlight: from yellowish to bluish green."""
+SKIN = (np.array([0, 133, 77], np.uint8), np.array([255, 173, 127], np.uint8))
+"""Y, Cr and Cb of skin of every tone (Chai and Ngan, "Face segmentation using skin-color map", 1999)."""
+DETAIL = 24.0
+"""Laplacian (of 0..255) from which a pixel is part of fine detail: stands full of people are full of it."""
+FLAT = 2.0
+"""…and below which it lies in a flat area: drawn graphics have much of it, cameras' noise leaves little."""
+STILL = 2.0
+"""A tile whose mean moved by less than this since the look before stands still."""
+
 
 class PictureStage(FrameStage):
-    """Sharpness, brightness and motion of every look, on a small grey picture.
+    """Measures every look on a small picture: `ShotMeasure` says what.
 
-    sharpness  Laplacian variance     luma  mean, 0..255
-    motion     mean absolute grey difference to the look before; 0 for the segment's first
+    Rows and columns at the edges in which nothing has moved since the segment began (bars, frames around the
+    picture) are left out of all measures.
     """
 
     name = "picture"
 
     def __init__(self) -> None:
         self._pts_ms: list[int] = []
-        self._sharpness: list[float] = []
-        self._luma: list[float] = []
-        self._motion: list[float] = []
+        self._rows: list[dict[str, float]] = []
         self._before: F32 | None = None
+        self._tiles: F32 | None = None
+        self._moved = np.zeros(TILES[::-1], np.bool_)
 
     def process_frame(self, frame: PipelineFrame) -> None:
         """Measure one look."""
-        grey = np.asarray(cv2.cvtColor(frame.small(WIDTH_PX), cv2.COLOR_BGR2GRAY), np.float32)
-        motion = 0.0 if self._before is None else float(np.abs(grey - self._before).mean())
-        self._before = grey
+        picture = frame.small(WIDTH_PX)
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32)
+        tiles = np.asarray(cv2.resize(grey, TILES, interpolation=cv2.INTER_AREA), np.float32)
+        moved = np.zeros_like(self._moved) if self._tiles is None else np.abs(tiles - self._tiles) >= STILL
+        self._moved |= moved
+        part, inside = _live(self._moved, grey.shape), _live(self._moved, self._moved.shape)
+        live = grey[part]
+        motion = 0.0 if self._before is None else float(np.abs(live - self._before[part]).mean())
+        self._before, self._tiles = grey, tiles
+        detail = cv2.Laplacian(np.ascontiguousarray(live), cv2.CV_32F)
+        strength = np.abs(detail)
         self._pts_ms.append(frame.pts_ms)
-        self._sharpness.append(round(float(cv2.Laplacian(grey, cv2.CV_32F).var()), 2))
-        self._luma.append(round(float(grey.mean()), 1))
-        self._motion.append(round(motion, 2))
+        self._rows.append(
+            {
+                "sharpness": round(float(detail.var()), 2),
+                "luma": round(float(live.mean()), 1),
+                "motion": round(motion, 2),
+                "still": round(1.0 - float(moved[inside].mean()), 3),
+                "detail": round(float((strength > DETAIL).mean()), 3),
+                "flat": round(float((strength < FLAT).mean()), 3),
+                **_colours(np.ascontiguousarray(picture[part])),
+            }
+        )
 
     def measures(self) -> ShotMeasure:
         """Return the columns of all looks."""
-        return ShotMeasure(
-            pts_ms=tuple(self._pts_ms),
-            sharpness=tuple(self._sharpness),
-            luma=tuple(self._luma),
-            motion=tuple(self._motion),
-        )
+        columns = {
+            name: tuple(row[name] for row in self._rows) for name in ShotMeasure.model_fields if name != "pts_ms"
+        }
+        return ShotMeasure.model_validate({"pts_ms": tuple(self._pts_ms), **columns})
+
+
+def _live(moved: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the rows and columns, of a picture of this shape, from the first to the last tile that moved."""
+    spans: list[slice] = []
+    for axis in (0, 1):
+        tiles = np.flatnonzero(moved.any(axis=1 - axis))
+        first, after = (int(tiles[0]), int(tiles[-1]) + 1) if len(tiles) else (0, moved.shape[axis])
+        spans.append(slice(first * shape[axis] // moved.shape[axis], -(-after * shape[axis] // moved.shape[axis])))
+    return spans[0], spans[1]
+
+
+def _colours(picture: Bgr) -> dict[str, float]:
+    hsv: NDArray[Any] = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
+    pixels = hsv.shape[0] * hsv.shape[1]
+    skin = cv2.inRange(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb), *SKIN)
+    return {
+        "grass": round(cv2.countNonZero(cv2.inRange(hsv, *GRASS)) / pixels, 3),
+        "skin": round(cv2.countNonZero(skin) / pixels, 3),
+    }

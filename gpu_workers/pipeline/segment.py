@@ -95,6 +95,7 @@ def analyze_segment(
         frames_corrupt=decoding.stats.frames_corrupt,
         last_pts_ms=decoding.stats.last_pts_ms,
         cuts_ms=decoding.shots.cuts_ms(segment.owned_from_ms, segment.owned_to_ms),
+        transitions=decoding.shots.transitions(segment.owned_from_ms, segment.owned_to_ms),
         tracks=tracks,
         picture=picture.measures(),
         seconds={name: round(seconds, 3) for name, seconds in clock.seconds.items()},

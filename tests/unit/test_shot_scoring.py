@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from fanreel.domain.faces import Bgr
-from fanreel.domain.shots import Cut, score_cuts, strongest_cuts
+from fanreel.domain.shots import Cut, score_cuts, separation, strongest_cuts
 from gpu_workers.pipeline.shots import ShotStage
 
 pytestmark = pytest.mark.unit
@@ -105,6 +106,52 @@ def test_a_small_window_in_a_still_frame_is_judged_by_itself():
 
 def test_one_long_moving_scene_has_no_cut():
     assert cuts_of(scene(3, 60)) == ()
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("strength", [60, 140, 255])
+def test_a_camera_flash_is_no_cut(frames: int, strength: int):
+    pictures = scene(1, 40)
+    for at in range(20, 20 + frames):
+        pictures[at] = np.clip(pictures[at].astype(np.int16) + strength, 0, 255).astype(np.uint8)
+    assert cuts_of(pictures) == ()
+
+
+def test_a_cut_right_after_a_flash_is_found():
+    pictures = scene(1, 40) + scene(2, 20)
+    pictures[30] = np.full_like(pictures[30], 250)
+    assert cuts_of(pictures) == (1600,)
+
+
+def test_somebody_passing_close_to_the_camera_is_no_cut():
+    pictures = scene(1, 40)
+    for step, at in enumerate(range(18, 21)):
+        pictures[at] = pictures[at].copy()
+        pictures[at][:, 60 * step : 60 * step + 150] = 15
+    assert cuts_of(pictures) == ()
+
+
+def test_a_whip_pan_is_no_cut():
+    wide = gaussian_filter(np.random.default_rng(5).uniform(-1, 1, (144, 900, 3)), (12, 12, 0))
+    wide = 128 + 120 * wide / np.abs(wide).max()
+    speeds = [0] * 20 + [6, 14, 26] + [40] * 10 + [26, 14, 6] + [0] * 20
+    left = np.cumsum(speeds).tolist()
+    pictures: list[Bgr] = []
+    for before, at in zip([0, *left], left, strict=False):
+        # A shutter open for the whole frame smears the picture along its way.
+        ways = range(before, at + 1, 4) if at > before else [at]
+        pictures.append(np.mean([wide[:, x : x + 256] for x in ways], axis=0).astype(np.uint8))
+    assert cuts_of(pictures) == ()
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.floats(0.3, 2.0), st.floats(-30, 30))
+def test_brightness_and_contrast_make_no_new_picture(before: int, after: int, gain: float, glow: float):
+    picture = np.random.default_rng(before).uniform(40, 100, (50, 3)).astype(np.float32)
+    left, right = np.repeat(picture[None], before, 0), np.repeat(picture[None] * gain + glow, after, 0)
+    assert separation(left, right) == pytest.approx(0, abs=0.05)
+    other = np.random.default_rng(99).uniform(40, 100, (1, 50, 3)).astype(np.float32)
+    assert separation(left, other) > 0.3
+    assert 0 <= separation(np.concatenate([left, other]), right) <= 2
 
 
 def test_cuts_outside_the_owned_range_belong_to_another_segment():
