@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import FaceRef, Shot
-from fanreel.domain.excitement import F64, face_level, smooth
+from fanreel.domain.attributes import apparent_person, mean_expressions
+from fanreel.domain.excitement import F64, face_level, head_motion, smooth
 from fanreel.domain.identity import recognised
 from fanreel.domain.stitching import FaceSamples, WholeTrack
 from fanreel.domain.templates import Pooled, best_faces, choose_faces, pool_template
@@ -73,13 +75,21 @@ def boxes_of(track: WholeTrack) -> tuple[tuple[int, int, int, int], ...]:
     return tuple(_box(box) for box in track.boxes)
 
 
-def common_expression(track: WholeTrack) -> str | None:
-    """Return the expression with the most face quality behind it; none when it was not measured."""
-    weight: dict[str, float] = {}
-    for name, quality in zip(track.expression.tolist(), track.quality.tolist(), strict=True):
-        if name:
-            weight[name] = weight.get(name, 0.0) + quality
-    return min(weight, key=lambda name: (-weight[name], name)) if weight else None
+def described(appearance: Appearance) -> dict[str, Any]:
+    """Return the attribute fields of the document: expressions, apparent gender and age, as far as measured."""
+    expressions = mean_expressions(appearance.track.expressions, appearance.track.quality)
+    fields: dict[str, Any] = {"expressions": expressions}
+    if expressions:
+        fields["expression"] = max(expressions, key=expressions.__getitem__)
+    faces = appearance.supporting
+    if faces is not None:
+        person = apparent_person(faces.female_probability, faces.age_years, faces.quality)
+        fields |= {
+            "female_probability": round(person.female_probability, 4),
+            "age_years": round(person.age_years, 1),
+            "apparent_gender": person.gender,
+        }
+    return fields
 
 
 def _by_shot(
@@ -135,7 +145,8 @@ def _levels(track: WholeTrack) -> F64 | None:
     measured = ~np.isnan(track.arousal)
     if not measured.any():
         return None
-    level = face_level(track.valence[measured], track.arousal[measured], track.mouth_open[measured])
+    motion = head_motion(track.pts_ms, track.boxes)[measured]
+    level = face_level(track.valence[measured], track.arousal[measured], track.mouth_open[measured], motion)
     return smooth(track.pts_ms, np.interp(track.pts_ms, track.pts_ms[measured], level))
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -20,20 +19,14 @@ from fanreel.contracts import (
     Vectors,
 )
 from fanreel.domain import naming
-from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, common_expression
+from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, described
+from fanreel.domain.attributes import vote
 from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
 from fanreel.domain.shot_description import describe_shots
 from fanreel.domain.stitching import one_per_segment, stitch
-from fanreel.domain.templates import vote
 from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
 from fanreel.errors import ContractBroken
-
-FEMALE_FROM, MALE_UP_TO = 0.75, 0.25
-"""Apparent gender is voted only outside this band; in it the answer is `undetermined`."""
-
-MIN_VOTES = 2
-"""One face is no vote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +181,10 @@ def _document(
         face_height_px=round(float(np.median(track.boxes[:, 3] - track.boxes[:, 1])), 1),
         excitement=round(float(curve.max()), 4),
         excitement_curve=tuple(round(value, 3) for value in curve.tolist()),
-        expression=common_expression(track),
         best_face=best_face(track),
-    )
+    ).model_copy(update=described(appearance))
     if faces is None or pooled is None:
         return common
-    female = vote(faces.female_probability, faces.quality)
     return common.model_copy(
         update={
             "supporting_faces": len(faces),
@@ -203,18 +194,8 @@ def _document(
             "spread": round(pooled.spread, 4),
             "template": Vectors.pack(pooled.template[None, :], "float16"),
             "model_contract": contract,
-            "female_probability": round(female, 4),
-            "age_years": round(vote(faces.age_years, faces.quality), 1),
-            "apparent_gender": apparent_gender(female, len(faces)),
         }
     )
-
-
-def apparent_gender(female_probability: float, votes: int) -> Literal["female", "male", "undetermined"]:
-    """Return the verdict of a vote, or `undetermined` when it is close or too few took part."""
-    if votes < MIN_VOTES or MALE_UP_TO < female_probability < FEMALE_FROM:
-        return "undetermined"
-    return "female" if female_probability >= FEMALE_FROM else "male"
 
 
 def _people(

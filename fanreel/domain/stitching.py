@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import EmbeddedFaces, SegmentResult, TrackResult
+from fanreel.domain.attributes import EXPRESSIONS
 from fanreel.domain.boxes import iou
 from fanreel.domain.faces import F32
 from fanreel.domain.quality import QUALITY_FLOOR
@@ -57,7 +58,8 @@ class FaceSamples:
 class WholeTrack:
     """A face followed through a stretch of video, as columns in order of time.
 
-    boxes int (n, 4); the attributes are NaN (expression: empty) where they were not measured.
+    boxes int (n, 4); the attributes are NaN where they were not measured. expressions (n, 7): see
+    `attributes.EXPRESSIONS`.
     """
 
     pts_ms: NDArray[np.int64]
@@ -67,7 +69,7 @@ class WholeTrack:
     valence: F32
     arousal: F32
     mouth_open: F32
-    expression: NDArray[np.str_]
+    expressions: F32
     faces: FaceSamples | None
 
     def __len__(self) -> int:
@@ -87,7 +89,7 @@ class WholeTrack:
             self.valence[rows],
             self.arousal[rows],
             self.mouth_open[rows],
-            self.expression[rows],
+            self.expressions[rows],
             faces,
         )
 
@@ -226,7 +228,7 @@ def _grouped(labels: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
     return np.split(order, np.searchsorted(labels[order], np.arange(1, count)))
 
 
-_COLUMNS = ("pts_ms", "boxes", "scores", "quality", "valence", "arousal", "mouth_open", "expression")
+_COLUMNS = ("pts_ms", "boxes", "scores", "quality", "valence", "arousal", "mouth_open", "expressions")
 _FACE_COLUMNS = (
     "pts_ms",
     "quality",
@@ -243,7 +245,9 @@ def _from_wire(track: TrackResult) -> WholeTrack:
     # A worker fills faces too poor to be read from their neighbours in its own part of the track: the course is
     # drawn anew when all of it is known.
     read = quality >= np.float32(QUALITY_FLOOR)
-    expression = np.array(track.expression or [""] * len(quality), "U16")
+    expressions = np.full((len(quality), len(EXPRESSIONS)), np.nan, np.float32)
+    if track.expressions:
+        expressions[read] = np.array(track.expressions, np.float32)[read]
     return WholeTrack(
         np.array(track.pts_ms, np.int64),
         np.array(track.boxes, np.int64).reshape(-1, 4),
@@ -252,7 +256,7 @@ def _from_wire(track: TrackResult) -> WholeTrack:
         _measured(track.valence, read),
         _measured(track.arousal, read),
         _measured(track.mouth_open, read),
-        np.where(read, expression, ""),
+        expressions,
         faces=None,
     )
 

@@ -114,12 +114,6 @@ def best_faces(
     return np.sort(np.lexsort((pts, -value, rank))[:limit])
 
 
-def vote(values: NDArray[Any], weights: NDArray[Any]) -> float:
-    """Return the weighted mean of a reading over faces (apparent gender, age), n ≥ 1."""
-    weight = np.maximum(np.asarray(weights, np.float64), 1e-6)
-    return float((np.asarray(values, np.float64) * weight).sum() / weight.sum())
-
-
 def _distance_to_others(rows: F32, weight: F32, kept: NDArray[np.bool_]) -> F32:
     """Distance of each kept row to the mean of the other kept rows; −1 for dropped ones."""
     total = (weight[kept, None] * rows[kept]).sum(axis=0)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fanreel.contracts import ModelContract
 from fanreel.domain.faces import F32, Bgr, Faces
 
+from .attributes import female_of
 from .chips import FaceChips, cut_chips
 from .runtime import Session, run_in_batches
 
@@ -42,6 +43,18 @@ class FaceEmbedder(Protocol):
         """Return unit rows (n, dimension); raises ModelFault when a network fails."""
         ...
 
+    def describe(self, chips: FaceChips) -> "Described":
+        """Return templates and what the same run tells besides; raises ModelFault when a network fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Templates (n, dimension), and the second recogniser's uncalibrated probability of a woman, (n,)."""
+
+    templates: F32
+    context_female: F32
+
 
 @dataclass(frozen=True, slots=True)
 class FusedEmbedder:
@@ -66,13 +79,19 @@ class FusedEmbedder:
 
     def embed(self, chips: FaceChips) -> F32:
         """Return unit rows (n, 1152); distances are the fused ones of the calibration. Raises ModelFault."""
+        return self.describe(chips).templates
+
+    def describe(self, chips: FaceChips) -> Described:
+        """Return templates and what the same run tells besides; raises ModelFault."""
         if not len(chips):
-            return np.zeros((0, self.dimension), np.float32)
-        first = _mirrored_mean(self.recognition, chips.aligned_rgb)
-        second = _mirrored_mean(self.context, chips.context_bgr)
-        return np.concatenate(
+            return Described(np.zeros((0, self.dimension), np.float32), np.zeros(0, np.float32))
+        first = _mirrored_mean(_with_mirrored(self.recognition, chips.aligned_rgb)["descriptor"])
+        context = _with_mirrored(self.context, chips.context_bgr)
+        second = _mirrored_mean(context["descriptor"])
+        templates = np.concatenate(
             [np.sqrt(np.float32(FIRST_WEIGHT)) * first, np.sqrt(np.float32(SECOND_WEIGHT)) * second], axis=1
         )
+        return Described(templates, female_of(context["gender"]))
 
 
 def fused_contract(first_sha256: str, second_sha256: str) -> ModelContract:
@@ -81,8 +100,11 @@ def fused_contract(first_sha256: str, second_sha256: str) -> ModelContract:
     return ModelContract(model_id=MODEL_ID, sha256=both, preprocessing=PREPROCESSING)
 
 
-def _mirrored_mean(session: Session, pictures: NDArray[np.uint8]) -> F32:
-    both = np.concatenate([pictures, pictures[:, :, ::-1]])
-    descriptors: F32 = run_in_batches(session, both)["descriptor"]
-    total = descriptors[: len(pictures)] + descriptors[len(pictures) :]
+def _with_mirrored(session: Session, pictures: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    return run_in_batches(session, np.concatenate([pictures, pictures[:, :, ::-1]]))
+
+
+def _mirrored_mean(descriptors: F32) -> F32:
+    half = len(descriptors) // 2
+    total = descriptors[:half] + descriptors[half:]
     return (total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)).astype(np.float32)

@@ -11,7 +11,7 @@ from fanreel.domain.faces import Bgr, Faces
 from fanreel.errors import ModelFault
 from fanreel.settings import Settings
 
-from .attributes import FaceApiAttributes, FaceAttributes
+from .attributes import FaceAttributes, baseline_face_attributes
 from .catalogue import catalogue
 from .chips import FaceChips
 from .detector import FaceDetector
@@ -89,7 +89,7 @@ def load_networks(settings: Settings) -> Networks:
             network("ssd_mobilenetv1"), landmarks, settings.ssd_min_score, settings.max_faces_per_frame
         )
     embedder = FusedEmbedder(network("face_recognition"), network("face_context"), contract)
-    attributes = FaceApiAttributes(network("age_gender"), network("face_expression"), landmarks)
+    attributes = baseline_face_attributes(network, landmarks)
     return Networks(
         detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], load_liveness(settings)
     )

@@ -26,6 +26,9 @@ class FaceSighting:
     height_px: float
     chips: FaceChips
     vector: F32 | None = None
+    female_probability: float = 0.5
+    age_years: float = 0.0
+    """Apparent, told with the vector."""
 
 
 @dataclass(slots=True)

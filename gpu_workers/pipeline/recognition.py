@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fanreel.contracts import EmbeddedFaces, TrackResult, Vectors
-from fanreel.inference.attributes import EXPRESSIONS
+from fanreel.domain.attributes import EXPRESSIONS
 from fanreel.inference.chips import FaceChips
 from fanreel.inference.networks import Networks
 
@@ -25,11 +25,9 @@ NO_CHIPS = FaceChips.none()
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Apparent attributes of one face."""
+    """How one face looks at its moment; expressions in the order of EXPRESSIONS."""
 
-    female_probability: float
-    age_years: float
-    expression: str
+    expressions: tuple[float, ...]
     valence: float
     arousal: float
     mouth_open: float
@@ -98,23 +96,26 @@ class RecognitionStage:
 
     def _read(self, part: list[tuple[_Known, FaceSighting]]) -> None:
         with self._clock.measure("attributes"):
-            batch = self._networks.attributes.measure(FaceChips.concatenate([s.chips for _, s in part]))
+            batch = self._networks.attributes.expressions(FaceChips.concatenate([s.chips for _, s in part]))
         for index, (known, sighting) in enumerate(part):
             known.readings[sighting.row] = Reading(
-                female_probability=float(batch.female_probability[index]),
-                age_years=float(batch.age_years[index]),
-                expression=EXPRESSIONS[int(batch.expression[index].argmax())],
+                expressions=tuple(batch.expression[index].tolist()),
                 valence=float(batch.valence[index]),
                 arousal=float(batch.arousal[index]),
                 mouth_open=float(batch.mouth_open[index]),
             )
 
     def _embed(self, part: list[FaceSighting]) -> None:
+        chips = FaceChips.concatenate([s.chips for s in part])
         with self._clock.measure("embed"):
-            vectors = self._networks.embedder.embed(FaceChips.concatenate([s.chips for s in part]))
+            described = self._networks.embedder.describe(chips)
+        with self._clock.measure("attributes"):
+            people = self._networks.attributes.people(chips, described.context_female)
         self.faces_embedded += len(part)
-        for sighting, vector in zip(part, vectors, strict=True):
-            sighting.vector, sighting.chips = vector, NO_CHIPS
+        for row, sighting in enumerate(part):
+            sighting.vector, sighting.chips = described.templates[row], NO_CHIPS
+            sighting.female_probability = float(people.female_probability[row])
+            sighting.age_years = float(people.age_years[row])
 
 
 def _with_pictures(followed: FollowedTrack) -> list[FaceSighting]:
@@ -141,21 +142,25 @@ def _result(track_id: int, known: _Known) -> TrackResult:
         valence=between([reading.valence for reading in readings]),
         arousal=between([reading.arousal for reading in readings]),
         mouth_open=between([reading.mouth_open for reading in readings]),
-        expression=tuple(known.readings[row].expression for row in nearest),
+        expression=tuple(_likeliest(known.readings[row].expressions) for row in nearest),
+        expressions=tuple(tuple(round(share, 3) for share in known.readings[row].expressions) for row in nearest),
         embedded=_embedded(known) if known.followed.best else None,
     )
 
 
+def _likeliest(expressions: tuple[float, ...]) -> str:
+    return EXPRESSIONS[max(range(len(EXPRESSIONS)), key=expressions.__getitem__)]
+
+
 def _embedded(known: _Known) -> EmbeddedFaces:
     best = known.followed.best
-    readings = [known.readings[sighting.row] for sighting in best]
     vectors = [sighting.vector for sighting in best if sighting.vector is not None]
     return EmbeddedFaces(
         pts_ms=tuple(sighting.pts_ms for sighting in best),
         quality=tuple(round(sighting.quality, 4) for sighting in best),
         sharpness=tuple(round(sighting.sharpness, 4) for sighting in best),
         height_px=tuple(sighting.height_px for sighting in best),
-        female_probability=tuple(round(reading.female_probability, 4) for reading in readings),
-        age_years=tuple(round(reading.age_years, 2) for reading in readings),
+        female_probability=tuple(round(sighting.female_probability, 4) for sighting in best),
+        age_years=tuple(round(sighting.age_years, 2) for sighting in best),
         vectors=Vectors.pack(np.stack(vectors), "float16"),
     )

@@ -5,8 +5,8 @@ import tomllib
 import pytest
 from pydantic import ValidationError
 
+from fanreel.domain.attributes import EXPRESSIONS, VALENCE_AROUSAL
 from fanreel.errors import ModelFault
-from fanreel.inference.attributes import EXPRESSIONS, VALENCE_AROUSAL
 from fanreel.inference.catalogue import Catalogue, Entry, catalogue
 from fanreel.inference.embedder import PREPROCESSING, fused_contract
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from fanreel.domain.attributes import EXPRESSIONS
 from fanreel.domain.faces import Bgr, Faces
-from fanreel.inference.attributes import EXPRESSIONS
 from fanreel.inference.chips import FaceChips
 from fanreel.inference.networks import Networks
 

@@ -33,7 +33,9 @@ def followed(sightings: int, faces: FaceSamples | None) -> WholeTrack:
     column = np.full(sightings, 0.8, np.float32)
     boxes = np.tile(np.array([100, 100, 200, 200]), (sightings, 1))
     pts = np.arange(sightings, dtype=np.int64) * SAMPLE_MS
-    return WholeTrack(pts, boxes, column, column, column, column, column, np.full(sightings, "happy"), faces)
+    return WholeTrack(
+        pts, boxes, column, column, column, column, column, np.zeros((sightings, 7), np.float32), faces
+    )
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
