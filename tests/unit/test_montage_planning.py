@@ -142,6 +142,31 @@ def test_a_clip_keeps_clear_of_the_shots_borders():
     assert ranges(made) == [(5_000 + STYLE.shot_margin_ms, 8_850 - STYLE.shot_margin_ms)]
 
 
+def test_no_clip_reaches_into_a_dissolve_or_a_fade():
+    dissolved = Shot(start_ms=5_000, end_ms=11_000, clear_from_ms=5_400, clear_to_ms=10_200)
+    held = video().model_copy(update={"shots": (Shot(start_ms=0, end_ms=5_000), dissolved)})
+    made = plan([appearance("a1", 5_000, 11_000, shot=1)], [held])
+    (start_ms, end_ms) = ranges(made)[0]
+    assert start_ms >= 5_400
+    assert end_ms <= 10_200
+    assert len(ranges(made)) == 1
+
+
+def test_of_equal_moments_the_one_in_a_shot_of_people_comes_first():
+    shots = [
+        Shot(start_ms=start, end_ms=start + 20_000, fan_probability=likely)
+        for start, likely in ((0, 0.05), (20_000, 0.95), (40_000, None))
+    ]
+    seen = [appearance(f"a{n}", 20_000 * n + 5_000, 20_000 * n + 9_000, shot=n) for n in range(3)]
+    of_video = video().model_copy(update={"shots": tuple(shots)})
+    moments = find_moments(
+        "fan", "e", [match(each) for each in seen], {each.id: each for each in seen}, {"v-1": of_video}, STYLE
+    )
+    play, people, unjudged = (moment.score for moment in moments)
+    assert play < people <= unjudged
+    assert play >= (1 - STYLE.no_fans_penalty) * unjudged - 1e-3
+
+
 def test_appearances_of_one_shot_a_moment_apart_are_one_clip():
     made = plan([appearance("a1", 1_000, 2_600), appearance("a2", 3_200, 5_000)])
     assert ranges(made) == [(1_000, 5_000)]

@@ -44,11 +44,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One appearance that is the fan, and its shot's borders."""
+    """One appearance that is the fan, its shot's borders, and how far the shot is clear of dissolves and fades.
+
+    `fan_probability` is how likely the shot shows people at all; 1 where that was not judged.
+    """
 
     appearance: AppearanceDocument
     probability: float
     shot: tuple[int, int]
+    clear: tuple[int, int]
+    fan_probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,8 @@ def find_moments(
         appearance = appearances[appearance_id]
         video = videos.get(appearance.video_id)
         if video is not None:
-            shot = _shot_of(appearance, video.shots)
-            seen = _Seen(appearance, probability[appearance_id], shot)
-            per_shot.setdefault((appearance.video_id, *shot), []).append(seen)
+            seen = _seen(appearance, probability[appearance_id], video.shots)
+            per_shot.setdefault((appearance.video_id, *seen.shot), []).append(seen)
     moments: list[Moment] = []
     for (video_id, start_ms, end_ms), group in sorted(per_shot.items()):
         strangers = Strangers(
@@ -127,13 +131,18 @@ def _is_about(match: MatchDocument, appearance: AppearanceDocument) -> bool:
     )
 
 
-def _shot_of(appearance: AppearanceDocument, shots: Sequence[Shot]) -> tuple[int, int]:
-    """Return the borders that hold this appearance; its own span where no shot is known to hold it."""
+def _seen(appearance: AppearanceDocument, probability: float, shots: Sequence[Shot]) -> _Seen:
+    """Find the shot that holds this appearance; its own span counts as one where no shot is known to."""
     if 0 <= appearance.shot_index < len(shots):
         shot = shots[appearance.shot_index]
         if shot.start_ms < appearance.end_ms and appearance.start_ms < shot.end_ms:
-            return (shot.start_ms, shot.end_ms)
-    return (appearance.start_ms, appearance.end_ms)
+            borders = (shot.start_ms, shot.end_ms)
+            clear_from = shot.start_ms if shot.clear_from_ms is None else shot.clear_from_ms
+            clear_to = shot.end_ms if shot.clear_to_ms is None else shot.clear_to_ms
+            known = 1.0 if shot.fan_probability is None else shot.fan_probability
+            return _Seen(appearance, probability, borders, (clear_from, clear_to), known)
+    own = (appearance.start_ms, appearance.end_ms)
+    return _Seen(appearance, probability, own, own, 1.0)
 
 
 def _moments_of_shot(
@@ -174,8 +183,8 @@ def _moment(run: Sequence[_Sighting], video: VideoDocument, style: MontageStyle)
     """Return what a run of sightings shows; None where the shot's borders leave nothing of it."""
     seen = {each.appearance.id: each for one in run for each in one.seen}
     best = min(seen.values(), key=lambda one: (-_score(one, style), one.appearance.id))
-    from_ms = max(run[0].pts_ms, best.shot[0] + style.shot_margin_ms)
-    to_ms = min(run[-1].pts_ms, best.shot[1] - style.shot_margin_ms)
+    from_ms = max(run[0].pts_ms, best.clear[0] + style.shot_margin_ms)
+    to_ms = min(run[-1].pts_ms, best.clear[1] - style.shot_margin_ms)
     if to_ms <= from_ms:
         return None
     return Moment(
@@ -201,7 +210,7 @@ def _score(seen: _Seen, style: MontageStyle) -> float:
         + style.face_weight * _unit(appearance.face_height_px / style.full_face_px)
         + style.probability_weight * _unit(seen.probability)
     )
-    return round(score, 4)
+    return round(score * (1 - style.no_fans_penalty * (1 - _unit(seen.fan_probability))), 4)
 
 
 def _unit(value: float) -> float:

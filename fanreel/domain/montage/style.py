@@ -45,6 +45,9 @@ class MontageStyle:
     face_weight: float = 0.15
     probability_weight: float = 0.15
     """Score weights, summing to 1. Excitement leads: that is what the montage is of (DESIGN §7)."""
+    no_fans_penalty: float = 0.3
+    """Part of its score that a moment loses in a shot that surely shows play or a graphic: a fan there is small,
+    or on a board. Less than what excitement weighs: the kind of a shot is guessed, the fan was recognised."""
     width: int = 1280
     height: int = 720
 
@@ -58,6 +61,7 @@ class MontageStyle:
             and 0 <= 3 * self.crossfade_ms <= self.short_clip_ms
             and 0 <= self.hole_ms <= self.track_hole_ms
             and self.shot_margin_ms >= 0
+            and 0 <= self.no_fans_penalty <= 1
             and self.width % 2 == 0
             and self.height % 2 == 0
             and abs(weights - 1) < 1e-9
