@@ -96,8 +96,12 @@ bench: setup
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.matching
 
+SHARED := ../shared/media
+
 eval: setup
 	@$(BIN)/python -m benchmarks.accuracy
+	@test ! -d '$(SHARED)' || $(BIN)/fanreel eval shots --truth '$(SHARED)/truth/shots.json' --videos '$(SHARED)/video' --sweep --min-f1 0.95
+	@test ! -d '$(SHARED)' || $(BIN)/fanreel eval shots --truth benchmarks/shot_truth_pyscenedetect.json --videos '$(SHARED)/video'
 
 clean:
 	@rm -rf .fanreel/run .fanreel/demo '$(OUT)' .pytest_cache .ruff_cache .hypothesis .import_linter_cache

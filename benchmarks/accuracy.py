@@ -12,9 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.material import Material, broadcast, quiet_logs, shared_media
-from fanreel.adapters.media.frames import iter_frames
-from fanreel.adapters.media.probe import probe
+from benchmarks.material import Material, broadcast, quiet_logs
 from fanreel.adapters.media.source import FileSource
 from fanreel.commands.analyze import EVENT_ID, analyze_video
 from fanreel.contracts import Consent, FanDocument, MatchDocument
@@ -24,7 +22,6 @@ from fanreel.domain.shots import score_cuts
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.inference.selfies import measure_selfie
 from fanreel.settings import get_settings
-from gpu_workers.pipeline.shots import ShotStage
 
 TOLERANCE_FRAMES = 2
 TOLERANCE_S = 0.5
@@ -44,31 +41,8 @@ def main() -> None:
     """Measure and print."""
     quiet_logs()
     console = Console(width=100)
-    media = shared_media()
-    if media is not None:
-        console.print(shot_table(media))
     networks = load_networks(get_settings())
     console.print(people_table(broadcast(), networks))
-
-
-def shot_table(media: Path) -> Table:
-    """Score the shot stage on every clip with known cuts."""
-    table = Table(title=f"shot boundaries, ± {TOLERANCE_FRAMES} frames")
-    for name in ("clip", "cuts", "precision", "recall", "F1"):
-        table.add_column(name, justify="left" if name == "clip" else "right")
-    truth = json.loads((media / "truth" / "shots.json").read_text())["files"]
-    for name, clip in truth.items():
-        source = FileSource(media / "video" / name)
-        info = probe(source)
-        stage, times = ShotStage(), list[int]()
-        for frame in iter_frames(source, info, 0, info.duration_ms + 1):
-            stage.process_frame(frame)
-            times.append(frame.pts_ms)
-        cuts = [times[index] for index in clip["cuts"]]
-        found = stage.cuts_ms(0, info.duration_ms + 1)
-        tolerance_ms = TOLERANCE_FRAMES * 1000 / float(info.frame_rate.fraction()) + 1
-        _add_scores(table, name, len(cuts), score_cuts(found, cuts, tolerance_ms))
-    return table
 
 
 def people_table(material: Material, networks: Networks) -> Table:
@@ -140,10 +114,6 @@ def _split(
 def _inside(match: MatchDocument, spans: list[Span]) -> bool:
     start, end = match.start_ms / 1000, match.end_ms / 1000
     return any(low - TOLERANCE_S <= start and end <= high + TOLERANCE_S for low, high in spans)
-
-
-def _add_scores(table: Table, name: str, cuts: int, scores: tuple[float, float, float]) -> None:
-    table.add_row(name, str(cuts), *(f"{score:.3f}" for score in scores))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from fanreel.commands import doctor, models, run, status, up
+from fanreel.commands import doctor, eval, models, run, status, up
 from fanreel.commands.analyze import analyze
 from fanreel.commands.run import INTERRUPTED
 from fanreel.errors import FanreelError
@@ -24,6 +24,7 @@ app.command()(status.status)
 app.command()(analyze)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(eval.app, name="eval")
 
 
 def main() -> None:
