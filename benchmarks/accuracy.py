@@ -53,7 +53,8 @@ def people_table(material: Material, networks: Networks) -> Table:
     fans = [enrolled(folder, networks) for folder in sorted(material.fans.iterdir()) if folder.is_dir()]
     policy = MatchPolicy(target_false_matches=get_settings().target_false_matches)
     matches = decide_matches(fans, list(analysis.merged.appearances), policy)
-    found_cuts = [shot.start_ms for shot in analysis.merged.shots[1:]]
+    # The truth lists hard cuts only; shots also part at dissolves and fades.
+    found_cuts = sorted(cut for result in analysis.results for cut in result.cuts_ms)
     _, _, f1 = score_cuts(found_cuts, [s * 1000 for s in truth.cuts_s], TOLERANCE_FRAMES * 40 + 1)
 
     table = Table(title=f"{material.name}: appearances per fan; shot F1 {f1:.3f}")

@@ -3,8 +3,8 @@
     python -m benchmarks.transitions --videos ../shared/media/video
 
 Stretches of two clips are mixed frame by frame, as a vision mixer does it; what moves goes on moving, and some
-hold a cut of their own. The numbers of fanreel/domain/transitions.py were chosen on such mixes of these very clips:
-what is printed is not held out.
+hold a cut of their own. The numbers of fanreel/domain/transitions.py were chosen on such mixes of these very
+clips: what is printed is not held out.
 """
 
 from dataclasses import dataclass
