@@ -96,12 +96,23 @@ bench: setup
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.matching
 
-SHARED := ../shared/media
+# The shared test media where they lie beside the checkout; without them, the demo broadcast alone.
+SHARED := $(wildcard ../shared/media)
 
 eval: setup
-	@$(BIN)/python -m benchmarks.accuracy
-	@test ! -d '$(SHARED)' || $(BIN)/fanreel eval shots --truth '$(SHARED)/truth/shots.json' --videos '$(SHARED)/video' --sweep --min-f1 0.95
-	@test ! -d '$(SHARED)' || $(BIN)/fanreel eval shots --truth benchmarks/shot_truth_pyscenedetect.json --videos '$(SHARED)/video'
+ifeq ($(SHARED),)
+	@$(BIN)/python -m fanreel.demo $(DEMO)
+	@$(BIN)/fanreel eval broadcast $(DEMO)/broadcast.mp4 --fans $(DEMO)/fans --truth $(DEMO)/truth.json
+else
+	@$(BIN)/fanreel eval verification --images '$(SHARED)/lfw_dev.zip' --det docs/det.svg
+	@$(BIN)/fanreel eval broadcast '$(SHARED)/broadcast/broadcast.mp4' --fans '$(SHARED)/broadcast/selfies' \
+		--truth '$(SHARED)/broadcast/truth.json' --strangers '$(SHARED)/lfw_dev.zip'
+	@$(BIN)/fanreel eval broadcast '$(SHARED)/video/people/promo_many_faces_20cuts.mp4' --strangers '$(SHARED)/lfw_dev.zip'
+	@$(BIN)/fanreel eval shots --truth '$(SHARED)/truth/shots.json' --videos '$(SHARED)/video' --sweep --min-f1 0.95
+	@$(BIN)/fanreel eval shots --truth benchmarks/shot_truth_pyscenedetect.json --videos '$(SHARED)/video'
+	@$(BIN)/fanreel eval attributes --media '$(SHARED)'
+	@$(BIN)/fanreel eval expression --media '$(SHARED)'
+endif
 
 clean:
 	@rm -rf .fanreel/run .fanreel/demo '$(OUT)' .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,14 +17,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.accuracy import enrolled
 from benchmarks.material import broadcast, quiet_logs
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
 from fanreel.commands.analyze import EVENT_ID
+from fanreel.commands.eval_broadcast import enrolled_fans
 from fanreel.contracts import SegmentPlanDocument, SegmentResult
-from fanreel.domain.matching import MatchPolicy, decide_matches
+from fanreel.domain.matching import MatchPolicy, baseline_calibration, decide_matches
 from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, merge_segments
 from fanreel.inference.networks import Networks, load_networks
@@ -104,9 +104,8 @@ def _analysed(video: Path, networks: Networks, memory: Memory) -> tuple[SegmentP
 
 
 def _matches(merged: MergedVideo, networks: Networks) -> int:
-    folders = sorted(path for path in broadcast().fans.iterdir() if path.is_dir())
     policy = MatchPolicy(target_false_matches=get_settings().target_false_matches)
-    fans = [enrolled(folder, networks) for folder in folders]
+    fans = enrolled_fans(broadcast().fans, networks, baseline_calibration())
     return sum(match.decision == "match" for match in decide_matches(fans, list(merged.appearances), policy))
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from activities import duplicates, enrolment
+from fanreel.domain.matching import decide
 from fanreel.local.servers import Azurite, CosmosEmulator
+from tests.unit.matching_world import WORLD
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -27,6 +30,15 @@ def shared_media() -> Path:
 def shared_models() -> Path:
     """The mirror of small public model files; skips where it is absent."""
     return _shared("models")
+
+
+@pytest.fixture(scope="module")
+def made_templates() -> Iterator[None]:
+    """Search and enrol with the calibration of made templates (tests/unit/matching_world.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (decide, duplicates, enrolment):
+            patch.setattr(module, "baseline_calibration", lambda: WORLD)
+        yield
 
 
 @pytest.fixture(scope="session")

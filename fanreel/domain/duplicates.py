@@ -67,7 +67,7 @@ def find_duplicates(fan: Template, others: Sequence[Template], strangers: Strang
     rows: NDArray[np.float32] = np.concatenate([unit_rows(one.template, id=one.fan_id) for one in comparable])
     if len(rows) != len(comparable) or rows.shape[1] != len(own):
         raise ContractBroken("template_invalid", "templates of different shape under one contract")
-    distances = np.sqrt(np.maximum(2 - 2 * (rows @ own), 0))
+    distances = strangers.distances(own[None], rows)
     cohesion = fan.cohesion * np.array([one.cohesion for one in comparable])
     limits = strangers.distance_at(min(MAX_FALSE_FLAGS / len(comparable), MAX_FMR), cohesion)
     return tuple(sorted(comparable[i].fan_id for i in np.flatnonzero(distances <= limits)))

@@ -66,6 +66,10 @@ class Strangers(Protocol):
         """Return the distance nearer than which this share of strangers lies; cohesion 1 is a single picture."""
         ...
 
+    def distances(self, one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how far unit rows (n, d) and (n, d) are apart, pair by pair, in the same measure."""
+        ...
+
 
 def unit_rows(vectors: Vectors, **details: object) -> NDArray[np.float32]:
     """Unpack templates, float32 (n, d) unit rows; a row that is not finite or not of unit length is a bug.
@@ -216,7 +220,7 @@ def _told(selfie: SelfieRecord, reason: str | None, hint: str | None) -> SelfieR
 
 def _distances_and_limits(
     selfies: Sequence[SelfieRecord], strangers: Strangers
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each selfie's distance to the mean of the other ones and the farthest one's own lies, (n,), n ≥ 2."""
     rows, weights = selfie_rows(selfies)
     weighted = rows * weights[:, None]
@@ -224,7 +228,7 @@ def _distances_and_limits(
     cohesion = np.minimum(np.linalg.norm(rest, axis=1), 1.0)
     rest /= np.maximum(cohesion[:, None], 1e-9)
     rate = DISAGREE_FMR if len(selfies) == 2 else OUTLIER_FMR
-    return np.linalg.norm(rows - rest, axis=1), strangers.distance_at(rate, cohesion)
+    return strangers.distances(rows, rest.astype(np.float32)), strangers.distance_at(rate, cohesion)
 
 
 def _pool(selfies: Sequence[SelfieRecord]) -> tuple[Vectors, float]:

@@ -15,7 +15,7 @@ from tests.unit.matching_world import fan, person, seen_at
 
 from .flow_services import services_on
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("made_templates")]
 
 
 @pytest.fixture

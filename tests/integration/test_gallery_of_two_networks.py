@@ -9,7 +9,7 @@ from tests.unit.matching_world import CONTRACT, EVENT, VIDEO, appearance, fan, p
 
 from .flow_services import services_on
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("made_templates")]
 
 
 def test_a_fan_of_an_earlier_network_stops_nobody_elses_search(azurite: Azurite, cosmos: CosmosEmulator) -> None:

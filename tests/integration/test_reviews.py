@@ -49,7 +49,7 @@ from tests.unit.orchestration import FakeContext, FakeTask, drive
 from .flow_services import services_on
 from .montage_sources import H264, make, picture, sound
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("made_templates")]
 
 CLOSE, NEARLY = 0.40, 0.60
 KINDS: tuple[type[Document], ...] = (

@@ -18,7 +18,7 @@ from tests.unit.matching_world import CONTRACT, EVENT, VIDEO, appearance, fan, p
 
 from .flow_services import services_on
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("made_templates")]
 
 
 @pytest.fixture

@@ -13,14 +13,13 @@ from fanreel.domain.duplicates import (
     template_of_row,
     with_duplicate,
 )
-from fanreel.domain.matching import baseline_calibration
 from fanreel.errors import ContractBroken
 
-from .matching_world import CONTRACT, fan, person, seen_at
+from .matching_world import CONTRACT, WORLD, fan, person, seen_at
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("made_templates")]
 
-MEASURED = baseline_calibration()
+MEASURED = WORLD
 OTHER_CONTRACT = ModelContract(model_id="other", sha256="0" * 64, preprocessing="1")
 
 

@@ -14,15 +14,15 @@ from fanreel.domain.enrolment import (
     with_enrolment_started,
     with_selfie,
 )
-from fanreel.domain.matching import MatchPolicy, baseline_calibration, decide_matches
+from fanreel.domain.matching import MatchPolicy, decide_matches
 from fanreel.domain.matching.gallery import fan_columns
 from fanreel.errors import ContractBroken, NotAllowed
 
-from .matching_world import CONSENT, CONTRACT, EVENT, appearance, person, seen_at
+from .matching_world import CONSENT, CONTRACT, EVENT, WORLD, appearance, person, seen_at
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("made_templates")]
 
-MEASURED = baseline_calibration()
+MEASURED = WORLD
 NEW = FanDocument(id="ann", fan_id="ann", event_ids=(EVENT,), consent=CONSENT)
 
 

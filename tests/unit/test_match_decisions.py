@@ -13,7 +13,7 @@ from fanreel.errors import ContractBroken
 
 from .matching_world import CONTRACT, EVENT, appearance, crowd, fan, person, seen_at, with_attributes
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("made_templates")]
 
 POLICY = MatchPolicy()
 CLOSE, NEARLY = 0.40, 0.60

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 import fanreel.domain.matching as matching
 from fanreel.contracts import Evidence, FanDocument, MatchDocument, Vectors
 from fanreel.domain.boxes import iou
-from fanreel.domain.matching import CoVisible, MatchPolicy, baseline_calibration, decide_matches
+from fanreel.domain.matching import CoVisible, MatchPolicy, decide_matches
 from fanreel.domain.matching.gates import APPEARANCE_GATES, PAIR_GATES, Candidate, fired
 from fanreel.errors import ContractBroken
 
-from .matching_world import CONTRACT, STRANGER_COSINE, appearance, fan, person, seen_at, with_attributes
+from .matching_world import CONTRACT, STRANGER_COSINE, WORLD, appearance, fan, person, seen_at, with_attributes
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("made_templates")]
 
 POLICY = MatchPolicy()
 A_LITTLE = 1e-4
@@ -162,7 +162,7 @@ def test_the_evidence_says_all_that_was_weighed() -> None:
     assert evidence.supporting_faces == one.supporting_faces
     assert evidence.supporting_distances == pytest.approx([0.2], abs=1e-3), "one selfie"
     assert evidence.runner_up_fan_id == "bob"
-    calibration = baseline_calibration()
+    calibration = WORLD
     cohesion = np.ones(1)
     to_bob = np.sqrt(2 - 2 * (1 - 0.2**2 / 2) * STRANGER_COSINE)
     expected = [calibration.deviation(np.array([at]), cohesion)[0] for at in (0.2, to_bob)]

@@ -13,7 +13,7 @@ from fanreel.domain.matching import CoVisible, MatchPolicy, decide_matches, reso
 
 from .matching_world import EVENT, appearance, crowd, fan, person, seen_at
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("made_templates")]
 
 POLICY = MatchPolicy()
 CLOSE, NEARLY, FAR = 0.40, 0.60, 0.75

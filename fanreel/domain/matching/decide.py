@@ -42,6 +42,7 @@ def decide_matches(
     measured.check(contract)
     links = resolve_links(reviews, everyone.documents)
     decided: list[MatchDocument] = []
+    gallery, everyone = gallery.comparable(measured), everyone.comparable(measured)
     for (event, _), seen in everyone.by_search().items():
         search = VideoSearch(gallery.of_event(event), seen, policy, measured, links)
         decided.extend(search.run())

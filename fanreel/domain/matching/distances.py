@@ -1,18 +1,17 @@
 """How far an appearance is from a fan, and who the two nearest fans are.
 
-The distance is the L2 distance between the unit templates. Templates pooled from more, or more varied, faces lie
-nearer to everybody, so fans are ranked by deviation: the distance in strangers' standard deviations at the
-pair's cohesion.
+Rows are the calibration's: their inner product is the adjusted cosine. Templates pooled from more, or more varied,
+faces lie nearer to everybody, so fans are ranked by deviation: the distance in strangers' standard deviations at
+the pair's cohesion and the appearance's quality.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .calibration import Calibration
+from .calibration import Calibration, distance_from_cosine
 from .gallery import AppearanceColumns, FanColumns
 
 F64 = NDArray[np.float64]
@@ -25,6 +24,7 @@ class Pairs:
 
     distance: F64
     cohesion: F64
+    quality: F64
     deviation: F64
 
 
@@ -36,25 +36,21 @@ class Nearest:
     second: Rows
 
 
-def distance_from_cosine(cosine: NDArray[Any]) -> NDArray[Any]:
-    """Return √(2 − 2·cos), 0..2."""
-    return np.sqrt(np.maximum(2.0 - 2.0 * cosine, 0.0))
-
-
 def measure_pairs(
     fans: FanColumns, fan_rows: Rows, seen: AppearanceColumns, seen_rows: Rows, calibration: Calibration
 ) -> Pairs:
     """Measure the given pairs, row by row."""
-    cosine = np.einsum("ij,ij->i", fans.templates[fan_rows], seen.templates[seen_rows], dtype=np.float64)
+    cosine = np.einsum("ij,ij->i", fans.rows[fan_rows], seen.rows[seen_rows], dtype=np.float64)
     distance = distance_from_cosine(cosine)
     cohesion = np.asarray(fans.cohesion[fan_rows] * seen.cohesion[seen_rows], np.float64)
-    return Pairs(distance, cohesion, calibration.deviation(distance, cohesion))
+    quality = np.asarray(seen.quality[seen_rows], np.float64)
+    return Pairs(distance, cohesion, quality, calibration.deviation(distance, cohesion, quality))
 
 
 def closest_distances(fans: FanColumns, seen: AppearanceColumns, chunk: int) -> F64:
     """Return every appearance's distance to the closest of the fans, (m,); `fans` is not empty."""
     count = len(seen)
-    parts = [(seen.templates[at : at + chunk] @ fans.templates.T).max(axis=1) for at in range(0, count, chunk)]
+    parts = [(seen.rows[at : at + chunk] @ fans.rows.T).max(axis=1) for at in range(0, count, chunk)]
     return np.asarray(distance_from_cosine(np.concatenate(parts)), np.float64)
 
 
@@ -68,8 +64,9 @@ def nearest_fans(
     best, second = np.full(len(seen), -1, np.intp), np.full(len(seen), -1, np.intp)
     for start in range(0, len(rows), chunk):
         some = rows[start : start + chunk]
-        distance = distance_from_cosine(seen.templates[some] @ fans.templates.T)
-        deviation = calibration.deviation(distance, seen.cohesion[some, None] * fans.cohesion[None, :])
+        distance = distance_from_cosine(seen.rows[some] @ fans.rows.T)
+        cohesion = seen.cohesion[some, None] * fans.cohesion[None, :]
+        deviation = calibration.deviation(distance, cohesion, seen.quality[some])
         best[some] = deviation.argmin(axis=1)
         if len(fans) > 1:
             deviation[np.arange(len(some)), best[some]] = np.inf

@@ -2,7 +2,7 @@
 
 from binascii import a2b_base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from fanreel.contracts import AppearanceDocument, FanDocument, ModelContract, SelfieRecord, Vectors
 from fanreel.domain.enrolment import MIN_WEIGHT, UNIT_TOLERANCE, pooled_selfies
 from fanreel.errors import ContractBroken
+
+from .calibration import Calibration
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -19,14 +21,14 @@ Rows = NDArray[np.intp]
 class FanColumns:
     """Fans who can be searched, ordered by id.
 
-    templates           float32 (n, d): unit rows.
+    rows                float32 (n, d): unit templates; (n, d + 2) once `comparable`.
     cohesion            float32 (n,): mean cosine of the pooled selfies with the template, 0..1; 1 for one selfie.
     female_probability  float32 (n,): mean over the selfies; NaN when unknown.
     age_years           float32 (n,): likewise.
     """
 
     documents: tuple[FanDocument, ...]
-    templates: F32
+    rows: F32
     cohesion: F32
     female_probability: F32
     age_years: F32
@@ -34,12 +36,16 @@ class FanColumns:
     def __len__(self) -> int:
         return len(self.documents)
 
+    def comparable(self, calibration: Calibration) -> "FanColumns":
+        """Return the same with rows whose product with appearances' is the adjusted cosine."""
+        return replace(self, rows=calibration.gallery_rows(self.rows))
+
     def of_event(self, event_id: str) -> "FanColumns":
         """Return the fans who take part in the event."""
         rows = [i for i, fan in enumerate(self.documents) if event_id in fan.event_ids]
         return FanColumns(
             tuple(self.documents[i] for i in rows),
-            self.templates[rows],
+            self.rows[rows],
             self.cohesion[rows],
             self.female_probability[rows],
             self.age_years[rows],
@@ -50,16 +56,22 @@ class FanColumns:
 class AppearanceColumns:
     """Appearances with a template, ordered by id.
 
-    templates  float32 (m, d): unit rows.
+    rows       float32 (m, d): unit templates; (m, d + 2) once `comparable`.
+    quality    float32 (m,): pooled quality of the supporting faces, 0..1.
     cohesion   float32 (m,): mean cosine of the supporting faces with the template, from their spread.
     """
 
     documents: tuple[AppearanceDocument, ...]
-    templates: F32
+    rows: F32
+    quality: F32
     cohesion: F32
 
     def __len__(self) -> int:
         return len(self.documents)
+
+    def comparable(self, calibration: Calibration) -> "AppearanceColumns":
+        """Return the same with rows whose product with fans' is the adjusted cosine."""
+        return replace(self, rows=calibration.probe_rows(self.rows))
 
     def by_search(self) -> dict[tuple[str, str], "AppearanceColumns"]:
         """Return the appearances of each (event, video), ascending."""
@@ -68,7 +80,10 @@ class AppearanceColumns:
             rows.setdefault((one.event_id, one.video_id), []).append(i)
         return {
             key: AppearanceColumns(
-                tuple(self.documents[i] for i in some), self.templates[some], self.cohesion[some]
+                tuple(self.documents[i] for i in some),
+                self.rows[some],
+                self.quality[some],
+                self.cohesion[some],
             )
             for key, some in sorted(rows.items())
         }
@@ -108,7 +123,8 @@ def appearance_columns(appearances: Sequence[AppearanceDocument]) -> AppearanceC
     spread = np.array([one.spread for one in usable], np.float32)
     # Unit rows at distance s from the template have cosine 1 - s²/2 with it; an unknown spread proves nothing.
     cohesion = np.nan_to_num(np.clip(1.0 - spread**2 / 2, 0.0, 1.0), nan=0.0).astype(np.float32)
-    return AppearanceColumns(tuple(usable), templates, cohesion)
+    quality = np.array([one.quality for one in usable], np.float32)
+    return AppearanceColumns(tuple(usable), templates, quality, cohesion)
 
 
 def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelContract | None:
@@ -126,7 +142,7 @@ def common_contract(fans: FanColumns, appearances: AppearanceColumns) -> ModelCo
             "templates of different networks cannot be compared; embed the older ones again",
             contracts=sorted(f"{name}/{preprocessing}/{sha[:12]}" for name, preprocessing, sha in contracts),
         )
-    if len(fans) and len(appearances) and fans.templates.shape[1] != appearances.templates.shape[1]:
+    if len(fans) and len(appearances) and fans.rows.shape[1] != appearances.rows.shape[1]:
         raise ContractBroken("template_invalid", "templates of different length under one contract")
     return next(iter(contracts.values()), None)
 

@@ -15,13 +15,12 @@ from fanreel.contracts import Decision, Evidence, FanDocument, MatchDocument, Re
 from fanreel.domain import naming
 from fanreel.domain.enrolment import DISAGREE_REASON, pooled_selfies, selfie_rows
 
-from .calibration import Calibration
+from .calibration import Calibration, distance_from_cosine
 from .distances import (
     Nearest,
     Pairs,
     Rows,
     closest_distances,
-    distance_from_cosine,
     measure_pairs,
     nearest_fans,
     nearest_of_others,
@@ -118,8 +117,11 @@ class VideoSearch:
         lowest = float(self._seen.cohesion.min()) * float(self._fans.cohesion.min())
         highest = float(self._seen.cohesion.max()) * float(self._fans.cohesion.max())
         steps = np.linspace(lowest, highest, _REACH_STEPS)
-        reach = float(self._calibration.distance_at(self._asked_fmr, steps).max()) + _REACH_SLACK
-        worth = closest <= reach
+        reach = max(
+            float(self._calibration.distance_at(self._asked_fmr, steps, float(edge)).max())
+            for edge in self._calibration.edges
+        )
+        worth = closest <= reach + _REACH_SLACK
         worth[list(self._linked)] = True
         return np.flatnonzero(worth)
 
@@ -166,13 +168,13 @@ class VideoSearch:
         pairs = measure_pairs(self._fans, fans, self._seen, rows, self._calibration)
         other = np.where(nearest.best[rows] == fans, nearest.second[rows], nearest.best[rows])
         share = self._policy.prior_present / len(self._fans)
-        odds = share * np.exp(self._calibration.log_likelihood_ratio(pairs.distance, pairs.cohesion))
+        odds = share * np.exp(self._likelihood_ratio(pairs))
         nobody = 1.0 - self._policy.prior_present
         margin, others_odds = np.full(len(rows), np.inf), np.zeros(len(rows))
         if len(self._fans) > 1:
             second = measure_pairs(self._fans, other, self._seen, rows, self._calibration)
             margin = second.deviation - pairs.deviation
-            others_odds = share * np.exp(self._calibration.log_likelihood_ratio(second.distance, second.cohesion))
+            others_odds = share * np.exp(self._likelihood_ratio(second))
         # Fans beyond the runner-up weigh on average as much as their prior: they are counted into `nobody`.
         return _Weighed(
             fan=fans,
@@ -181,9 +183,12 @@ class VideoSearch:
             pairs=pairs,
             margin=margin,
             posterior=odds / (odds + others_odds + nobody),
-            threshold=self._calibration.distance_at(self._pair_fmr, pairs.cohesion),
-            review=self._calibration.distance_at(self._asked_fmr, pairs.cohesion),
+            threshold=self._calibration.distance_at(self._pair_fmr, pairs.cohesion, pairs.quality),
+            review=self._calibration.distance_at(self._asked_fmr, pairs.cohesion, pairs.quality),
         )
+
+    def _likelihood_ratio(self, pairs: Pairs) -> F64:
+        return self._calibration.log_likelihood_ratio(pairs.distance, pairs.cohesion, pairs.quality)
 
     def _decide(self, found: _Weighed, index: int, review: ReviewDocument | None = None) -> MatchDocument | None:
         """Decide about one pair; with a review, somebody has said that it is the same person."""
@@ -212,7 +217,10 @@ class VideoSearch:
             distance=round(distance, 4),
             threshold=round(threshold, 4),
             review_threshold=round(float(found.review[index]), 4),
-            threshold_reason=f"{self._reason}; cohesion of the templates {found.pairs.cohesion[index]:.3f}",
+            threshold_reason=(
+                f"{self._reason}; cohesion of the templates {found.pairs.cohesion[index]:.3f}, "
+                f"quality of the faces {found.pairs.quality[index]:.2f}"
+            ),
             runner_up_fan_id=self._fans.documents[other].fan_id if other >= 0 else None,
             runner_up_margin=round(candidate.runner_up_margin, 2) if other >= 0 else None,
             supporting_faces=seen.supporting_faces,
@@ -245,7 +253,8 @@ class VideoSearch:
         selfies = pooled_selfies(fan)
         if not selfies:
             return ()
-        distances = distance_from_cosine(selfie_rows(selfies)[0] @ self._seen.templates[row])
+        rows = self._calibration.gallery_rows(selfie_rows(selfies)[0])
+        distances = distance_from_cosine(rows @ self._seen.rows[row])
         return tuple(round(float(one), 4) for one in distances)
 
 
