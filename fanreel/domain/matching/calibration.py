@@ -35,7 +35,7 @@ F64 = NDArray[np.float64]
 
 NEIGHBOURS = 2
 """Nearest prototypes looked at. Of 2, 3 and 5, two told best, with 32 as with 64 and 96 prototypes
-(`benchmarks/choose_prototypes.py`)."""
+(`benchmarks/choose_recognition.py`)."""
 
 BEST_QUALITY = 1.0
 
