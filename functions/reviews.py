@@ -108,15 +108,25 @@ def heard_from_operator(services: Services, event_id: str, given: VerdictGiven) 
 
 
 def questions_page(services: Services, event_id: str, after: str) -> dict[str, object]:
-    """Return the open questions behind `after`, the match id a page ended with, and how many there are in all."""
+    """Return the open questions behind `after`, the match id a page ended with, and how many there are in all.
+
+    With every page come the event's fans who may be one person.
+    """
     questions = open_questions(services, event_id)
     page = [one for one in questions if one.match.id > after][:PAGE]
     is_last = not page or page[-1].match.id == questions[-1].match.id
     return {
         "total": len(questions),
         "questions": [_question_view(services, one) for one in page],
+        "duplicates": _duplicates(services, event_id),
         "next": None if is_last else page[-1].match.id,
     }
+
+
+def _duplicates(services: Services, event_id: str) -> list[dict[str, Any]]:
+    where = "ARRAY_CONTAINS(c.eventIds, @event) AND ARRAY_LENGTH(c.duplicateOf) > 0"
+    rows = services.documents.select(FanDocument, ("fanId", "duplicateOf"), where, {"@event": event_id})
+    return sorted(rows, key=lambda row: str(row["fanId"]))
 
 
 async def _answered(durable: df.DurableOrchestrationClient, hear: Callable[[], Heard]) -> func.HttpResponse:

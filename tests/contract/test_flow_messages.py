@@ -120,7 +120,7 @@ def test_the_fan_view_says_whether_a_search_is_under_way() -> None:
     assert fan_view(due)["searching"] is True, "an added event is searched for"
     assert fan_view(due.model_copy(update={"searched_round": 2}))["searching"] is False
     assert fan_view(fan)["selfies"] == [
-        {"file": "1.jpg", "etag": "0x1", "status": "accepted", "reason": None, "hint": None}
+        {"file": "1.jpg", "etag": "0x1", "status": "accepted", "reason": None, "hint": None, "advice": []}
     ]
 
 

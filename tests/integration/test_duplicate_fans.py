@@ -10,6 +10,7 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import FanDocument
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions.fans import erase, register
+from functions.reviews import questions_page
 from functions.views import FanRegistration, fan_view
 from tests.unit.matching_world import fan, person, seen_at
 
@@ -58,6 +59,16 @@ def test_a_fan_is_told_nothing_of_others(services: Services) -> None:
     enrol(services, "ann", 0)
     enrol(services, "anna", 0)
     assert "anna" not in str(fan_view(known(services, "ann")))
+
+
+def test_operators_are_shown_who_may_be_one_person(services: Services) -> None:
+    for name, who in (("ann", 0), ("anna", 0), ("bob", 1)):
+        enrol(services, name, who)
+    page = questions_page(services, "cup", "")
+    assert page["duplicates"] == [
+        {"fanId": "ann", "duplicateOf": ["anna"]},
+        {"fanId": "anna", "duplicateOf": ["ann"]},
+    ]
 
 
 def test_a_better_template_takes_the_mark_away(services: Services) -> None:

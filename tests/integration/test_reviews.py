@@ -410,7 +410,12 @@ def test_questions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) 
     shown = [one["appearanceId"] for page in (first, second) for one in page["questions"]]
     assert shown == [one.id for one in faces]
     assert (first["total"], second["next"]) == (2, None)
-    assert questions_page(world.services, EVENT, shown[-1] + "~") == {"total": 2, "questions": [], "next": None}
+    assert questions_page(world.services, EVENT, shown[-1] + "~") == {
+        "total": 2,
+        "questions": [],
+        "duplicates": [],
+        "next": None,
+    }
 
 
 @pytest.mark.parametrize(
