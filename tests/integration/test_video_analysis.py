@@ -82,7 +82,9 @@ def test_ross_in_three_shots_is_one_person(friends: tuple[MergedVideo, list[Segm
     shots = {a.shot_index for a in video.appearances if a.person_id == longest.id}
     assert {0, 1, 2} <= shots
     assert longest.screen_time_ms <= 14_934
-    assert all(a.apparent_gender == "male" for a in video.appearances if a.person_id == longest.id)
+    said = [a.apparent_gender for a in video.appearances if a.person_id == longest.id]
+    assert "male" in said
+    assert "female" not in said
 
 
 def test_where_a_clip_is_cut_into_segments_changes_nothing(
