@@ -23,7 +23,8 @@ from fanreel.errors import ContractBroken
 
 pytestmark = pytest.mark.unit
 
-STYLE = MontageStyle()
+STYLE = MontageStyle(half_look_ms=0)
+"""Clips are exactly as long as what was looked at, so that the expected times can be read off."""
 CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
 EVIDENCE = Evidence(
     distance=0.4,
@@ -210,6 +211,15 @@ def test_a_clip_begins_and_ends_with_sightings_of_the_fan_whoever_else_is_there(
     for box in (PLACE, BESIDE, (0, 0, 300, 300)):
         before, after = known_by_sight("a0", 1_000, 5_000, box=box), known_by_sight("a2", 6_600, 9_000, box=box)
         assert ranges(plan([before, fan, after], matches=[match(fan)])) == [(5_000, 6_400)]
+
+
+def test_a_sighting_stands_for_half_a_look_on_either_side_and_keeps_clear_of_cuts():
+    usual = MontageStyle()
+    fan = known_by_sight("a1", 5_000, 6_600)
+    assert ranges(plan([fan], style=usual)) == [(4_900, 6_500)]
+    shots = ((0, 5_000), (5_000, 6_500), (6_500, 30_000))
+    cut = fan.model_copy(update={"shot_index": 1})
+    assert ranges(plan([cut], [video(shots=shots)], style=usual)) == [(5_060, 6_440)]
 
 
 def test_what_the_same_box_shows_after_the_last_recognised_face_is_not_shown():

@@ -13,8 +13,8 @@ from .style import MontageStyle
 class Moment:
     """One continuous stretch of one shot in which the fan is seen.
 
-    [from_ms, to_ms) runs from their first to their last sighting, clear of the shot's borders, and no clip reaches
-    beyond: what lies there nobody has recognised. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its
+    [from_ms, to_ms) runs from their first to their last sighting, half a look further, clear of the shot's
+    borders, and no clip reaches beyond: what lies there nobody has recognised. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its
     shot.
     """
 
@@ -183,8 +183,8 @@ def _moment(run: Sequence[_Sighting], video: VideoDocument, style: MontageStyle)
     """Return what a run of sightings shows; None where the shot's borders leave nothing of it."""
     seen = {each.appearance.id: each for one in run for each in one.seen}
     best = min(seen.values(), key=lambda one: (-_score(one, style), one.appearance.id))
-    from_ms = max(run[0].pts_ms, best.clear[0] + style.shot_margin_ms)
-    to_ms = min(run[-1].pts_ms, best.clear[1] - style.shot_margin_ms)
+    from_ms = max(run[0].pts_ms - style.half_look_ms, best.clear[0] + style.shot_margin_ms)
+    to_ms = min(run[-1].pts_ms + style.half_look_ms, best.clear[1] - style.shot_margin_ms)
     if to_ms <= from_ms:
         return None
     return Moment(

@@ -29,6 +29,8 @@ class MontageStyle:
     track_hole_ms: int = 1_000
     """The same inside one appearance, which a tracker followed: one look at 1 fps, and nothing shown is more than
     half a second from a sighting."""
+    half_look_ms: int = 100
+    """A sighting stands for the time halfway to the looks beside it, 200 ms apart at 5 fps."""
     shot_margin_ms: int = 60
     """Kept clear of a shot's borders: a cut is known to about one frame (40 ms at 25 fps), and a frame of the
     neighbouring shot shows someone else."""
@@ -61,6 +63,7 @@ class MontageStyle:
             and 0 <= 3 * self.crossfade_ms <= self.short_clip_ms
             and 0 <= self.hole_ms <= self.track_hole_ms
             and self.shot_margin_ms >= 0
+            and self.half_look_ms >= 0
             and 0 <= self.no_fans_penalty <= 1
             and self.width % 2 == 0
             and self.height % 2 == 0
