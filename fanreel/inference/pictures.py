@@ -64,18 +64,24 @@ def decode_picture(data: bytes) -> Bgr:
         )
     if size.width * size.height > MAX_PIXELS:
         raise InputRejected("picture_too_large", "too many pixels", width=size.width, height=size.height)
-    reduction = 1
-    while max(size.width, size.height) // reduction > REDUCE_FROM_PX and reduction < 8:
-        reduction *= 2
     try:
         if size.kind == "heif":
-            return decode_heif(read_heif(data, MAX_PIXELS), reduction)
+            heif = read_heif(data, MAX_PIXELS)
+            return decode_heif(heif, _reduction(heif.longest_side_px))
+        reduction = _reduction(max(size.width, size.height))
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, _SMALLEST))
     except (cv2.error, HeifBroken) as error:
         raise InputRejected("picture_unreadable", "the picture is damaged", kind=size.kind) from error
     if picture is None or not picture.size:
         raise InputRejected("picture_unreadable", "the picture is damaged", kind=size.kind)
     return np.asarray(picture, np.uint8)
+
+
+def _reduction(longest_side_px: int) -> int:
+    reduction = 1
+    while longest_side_px // reduction > REDUCE_FROM_PX and reduction < 8:
+        reduction *= 2
+    return reduction
 
 
 def _jpeg_size(data: bytes) -> PictureSize | None:

@@ -67,6 +67,27 @@ def tiled_heic(picture: Bgr, *, quarters: int = 0, orientation: int = 1) -> byte
         for y in range(0, rows * TILE_PX, TILE_PX)
         for x in range(0, columns * TILE_PX, TILE_PX)
     ]
+    return grid_heic(coded, (rows, columns), (width, height), quarters=quarters, orientation=orientation)
+
+
+def grid_heic(
+    coded: list[tuple[bytes, bytes]],
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    tile_px: int = TILE_PX,
+    quarters: int = 0,
+    orientation: int = 1,
+    parts: tuple[int, ...] = (),
+    said_again: int = 0,
+) -> bytes:
+    """A grid HEIC of coded tiles (see `code_tile`), row by row.
+
+    shape       rows and columns                size   width and height of the whole
+    parts       items the grid names; the tiles 1, 2, … by default
+    said_again  how often more the first tile is said to have its size
+    """
+    (rows, columns), (width, height) = shape, size
     tiles, count = [data for _, data in coded], len(coded)
     grid, text = count + 1, count + 2
     payload = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)
@@ -76,12 +97,14 @@ def tiled_heic(picture: Bgr, *, quarters: int = 0, orientation: int = 1) -> byte
     ]
     properties = [
         box(b"hvcC", coded[0][0]),
-        full_box(b"ispe", 0, 0, struct.pack(">II", TILE_PX, TILE_PX)),
+        full_box(b"ispe", 0, 0, struct.pack(">II", tile_px, tile_px)),
         full_box(b"ispe", 0, 0, struct.pack(">II", width, height)),
         box(b"colr", b"nclx", struct.pack(">HHHB", 1, 13, 6, 0)),
         box(b"irot", bytes([quarters])),
     ]
     uses = [(number + 1, (0x81, 2)) for number in range(count)] + [(grid, (3, 4, 0x85))]
+    uses += [(1, (2,) * min(255, said_again - at)) for at in range(0, said_again, 255)]
+    named = parts or tuple(range(1, count + 1))
     associations = [struct.pack(">HB", number, len(used)) + bytes(used) for number, used in uses]
     stored = [*tiles, exif(orientation)]
     head = box(b"ftyp", b"heic", bytes(4), b"mif1heic")
@@ -103,7 +126,7 @@ def tiled_heic(picture: Bgr, *, quarters: int = 0, orientation: int = 1) -> byte
                 b"iref",
                 0,
                 0,
-                box(b"dimg", struct.pack(f">HH{count}H", grid, count, *range(1, count + 1))),
+                box(b"dimg", struct.pack(f">HH{len(named)}H", grid, len(named), *named)),
                 box(b"cdsc", struct.pack(">HHH", text, 1, grid)),
             ),
             box(

@@ -14,11 +14,12 @@ from PIL import Image, ImageOps
 from fanreel.domain.faces import Bgr
 from fanreel.errors import InputRejected
 from fanreel.inference.heif import HeifBroken, decode_heif, is_heif, read_heif
+from fanreel.inference.heif.picture import MAX_SIDE_PX, MAX_TILES
 from fanreel.inference.networks import Networks
 from fanreel.inference.pictures import MAX_PIXELS, decode_picture, picture_size
 from fanreel.inference.selfies import measure_selfie
 
-from .heif_files import tiled_heic
+from .heif_files import code_tile, grid_heic, tiled_heic
 from .network_inputs import PHOTOS
 
 pytestmark = pytest.mark.golden
@@ -149,6 +150,75 @@ def test_bombs_are_refused_before_anything_is_decoded() -> None:
     larger_than_said = with_size(by_pillow(photograph()[:512, :640], "HEIF", quality=90), (640, 512), (64, 64))
     with pytest.raises(InputRejected, match="picture_unreadable"):
         decode_picture(larger_than_said)
+
+
+@cache
+def flat_tile(side_px: int) -> tuple[bytes, bytes]:
+    return code_tile(np.full((side_px, side_px, 3), 90, np.uint8))
+
+
+def test_a_grid_of_another_size_than_its_picture_is_refused() -> None:
+    """120 megapixels in 13 kB: what is decided by one size must not be decoded by another."""
+    data = grid_heic([flat_tile(2_000)] * 30, (5, 6), (12_000, 10_000), tile_px=2_000)
+    assert decode_picture(data).shape == (2_500, 3_000, 3)
+    with pytest.raises(HeifBroken, match="another size"):
+        read_heif(with_size(data, (12_000, 10_000), (1_000, 1_000)), MAX_PIXELS)
+
+
+def test_tiles_far_larger_than_the_picture_are_refused_or_decoded_smaller() -> None:
+    one = grid_heic([flat_tile(4_160)], (1, 1), (500, 400), tile_px=4_160)
+    assert decode_picture(one).shape == (200, 250, 3)
+    several = grid_heic([flat_tile(2_000)] * 4, (2, 2), (500, 400), tile_px=2_000)
+    with pytest.raises(HeifBroken, match="shows nothing"):
+        read_heif(several, MAX_PIXELS)
+
+
+def test_a_lopsided_claim_does_not_let_a_large_picture_in() -> None:
+    """The decoder may go beyond a claim by a block's padding: for millions by one, a bomb of its own."""
+    data = grid_heic([flat_tile(2_000)], (1, 1), (2_000, 2_000), tile_px=2_000)
+
+    def claiming(width: int, height: int) -> bytes:
+        said_of_tile = with_size(data, (2_000, 2_000), (width, height))
+        grid_too = with_size(said_of_tile, (2_000, 2_000), (width, height))
+        return grid_too.replace(struct.pack(">BBBBHH", 0, 0, 0, 0, 2_000, 2_000), struct.pack(
+            ">BBBBHH", 0, 0, 0, 0, width, height
+        ))  # fmt: skip
+
+    with pytest.raises(HeifBroken, match="a side is longer"):
+        read_heif(with_size(by_pillow(photograph(), "HEIF"), (700, 600), (4_000_000, 1)), MAX_PIXELS)
+    lopsided = read_heif(claiming(MAX_SIDE_PX, 1), MAX_PIXELS)
+    with pytest.raises(HeifBroken, match="cannot be decoded"):  # by the decoder itself, before it has pixels
+        decode_heif(lopsided)
+
+
+def test_an_item_with_very_many_properties_is_refused() -> None:
+    """Every tile looks through its properties: 2,048 × 900,000 of them would take minutes."""
+    few = grid_heic([flat_tile(256)], (1, 1), (256, 256), said_again=60)
+    assert decode_picture(few).shape == (256, 256, 3)
+    many = grid_heic([flat_tile(256)], (1, 1), (256, 256), said_again=900_000)
+    assert len(many) < 1_000_000
+    with pytest.raises(HeifBroken, match="too many properties"):
+        read_heif(many, MAX_PIXELS)
+
+
+def test_a_tile_named_twice_is_refused() -> None:
+    shape = (32, MAX_TILES // 32)
+    data = grid_heic([flat_tile(128)], shape, (shape[1] * 128, 4_096), tile_px=128, parts=(1,) * MAX_TILES)
+    with pytest.raises(HeifBroken, match="named twice"):
+        read_heif(data, MAX_PIXELS)
+
+
+def test_a_far_too_long_decoder_configuration_is_refused() -> None:
+    """Every tile's decoder would read it anew."""
+    configuration, coded = flat_tile(256)
+    data = grid_heic([(configuration + bytes(100_000), coded)], (1, 1), (256, 256))
+    with pytest.raises(HeifBroken, match="decoder configuration"):
+        read_heif(data, MAX_PIXELS)
+
+
+def test_a_picture_in_one_piece_is_decoded_smaller_even_with_odd_sides() -> None:
+    data = by_pillow(photograph()[:201, :333], "AVIF", quality=90, subsampling="4:4:4")
+    assert decode_heif(read_heif(data, MAX_PIXELS), 4).shape == (51, 84, 3)
 
 
 def test_tiles_that_share_their_data_are_refused() -> None:

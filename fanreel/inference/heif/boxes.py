@@ -10,6 +10,8 @@ MAX_META_BYTES = 1_000_000
 """A telephone's picture of 48 megapixels in tiles of 512 px takes about 20 kB of these boxes."""
 MAX_EXTENTS = 16
 """Pieces one item's data may lie in; encoders write one."""
+MAX_ITEM_PROPERTIES = 64
+"""Properties one item may have; encoders write about eight. They are looked through once for every tile."""
 
 
 class HeifBroken(ValueError):
@@ -160,7 +162,7 @@ def _read_iloc(reader: Reader, meta: Meta) -> None:
             raise HeifBroken("an item's data lies elsewhere")
         item.in_idat = method == 1
         base, count = reader.uint(base_bytes), reader.uint(2)
-        if count > MAX_EXTENTS:
+        if len(item.extents) + count > MAX_EXTENTS:
             raise HeifBroken("an item lies in too many pieces")
         for _ in range(count):
             reader.uint(index_bytes)
@@ -190,7 +192,10 @@ def _read_ipma(reader: Reader, meta: Meta) -> None:
     wide, mask = (2, 0x7FFF) if flags & 1 else (1, 0x7F)
     for _ in range(reader.uint(4)):
         item = meta.at(reader.uint(4 if version else 2))
-        item.properties += [reader.uint(wide) & mask for _ in range(reader.uint(1))]
+        count = reader.uint(1)
+        if len(item.properties) + count > MAX_ITEM_PROPERTIES:
+            raise HeifBroken("an item has too many properties")
+        item.properties += [reader.uint(wide) & mask for _ in range(count)]
 
 
 def _read_idat(reader: Reader, meta: Meta) -> None:

@@ -11,6 +11,11 @@ from .boxes import HeifBroken, Meta, Reader, read_meta
 
 MAX_TILES = 2_048
 """120 megapixels in tiles of 256 px."""
+MAX_SIDE_PX = 32_768
+"""Of a picture or a tile. The decoder is held to the claimed sides and the padding of a block; for a claim of
+millions by one that padding alone would be a bomb."""
+MAX_CONFIGURATION_BYTES = 8_192
+"""Every tile's decoder reads it anew; encoders write about a hundred bytes."""
 CODECS = {b"hvc1": "hevc", b"av01": "libdav1d"}
 """ffmpeg's decoder for each kind of coded item."""
 _CONFIGURATIONS = (b"hvcC", b"av1C")
@@ -73,29 +78,40 @@ class HeifPicture:
     matrix: int | None = None
     full_range: bool | None = None
 
+    @property
+    def longest_side_px(self) -> int:
+        """The longest side of what is decoded: a tile may be larger than what is shown of it."""
+        return max(self.width, self.height, self.tile_width, self.tile_height)
+
 
 def read_size(file: bytes) -> tuple[int, int]:
     """Return the primary picture's stored width and height. Raises HeifBroken."""
     meta = read_meta(file)
-    return _size(meta, meta.primary)
+    return _size(meta.of(meta.primary))
 
 
 def read_heif(file: bytes, max_pixels: int) -> HeifPicture:
     """Return the primary picture; its tiles hold at most `max_pixels` in all. Raises HeifBroken."""
     meta = read_meta(file)
-    width, height = _size(meta, meta.primary)
+    properties = meta.of(meta.primary)
+    width, height = _size(properties)
     rows, columns, numbers = 1, 1, (meta.primary,)
     if meta.item(meta.primary).kind == b"grid":
-        rows, columns, width, height = _grid(meta.data(meta.primary, file, len(file)))
+        rows, columns, grid_width, grid_height = _grid(meta.data(meta.primary, file, len(file)))
+        if (grid_width, grid_height) != (width, height):
+            raise HeifBroken("the grid has another size than the picture")
         numbers = meta.parts.get(meta.primary, ())
         if rows * columns != len(numbers) or len(numbers) > MAX_TILES:
             raise HeifBroken("the grid does not name its tiles")
-    tile_width, tile_height = _size(meta, numbers[0])
+    first = meta.of(numbers[0])
+    tile_width, tile_height = _size(first)
+    if max(width, height, tile_width, tile_height) > MAX_SIDE_PX:
+        raise HeifBroken("a side is longer than any camera takes")
     if tile_width * tile_height * len(numbers) > max_pixels:
         raise HeifBroken("the tiles hold more pixels than are allowed")
-    if not (0 < width <= tile_width * columns and 0 < height <= tile_height * rows):
-        raise HeifBroken("the tiles do not cover the picture")
-    matrix, full_range = _colour([*meta.of(meta.primary), *meta.of(numbers[0])])
+    if not (_fits(width, tile_width, columns) and _fits(height, tile_height, rows)):
+        raise HeifBroken("the tiles do not cover the picture, or one shows nothing of it")
+    matrix, full_range = _colour([*properties, *first])
     return HeifPicture(
         width=width,
         height=height,
@@ -103,22 +119,29 @@ def read_heif(file: bytes, max_pixels: int) -> HeifPicture:
         tiles=_tiles(meta, numbers, file),
         tile_width=tile_width,
         tile_height=tile_height,
-        steps=_steps(meta.of(meta.primary)),
+        steps=_steps(properties),
         matrix=matrix,
         full_range=full_range,
     )
 
 
+def _fits(side: int, tile_side: int, tiles: int) -> bool:
+    """Say whether so many tiles in a row cover a side of the picture, none of them for nothing."""
+    return tile_side * (tiles - 1) < side <= tile_side * tiles
+
+
 def _tiles(meta: Meta, numbers: tuple[int, ...], file: bytes) -> tuple[Tile, ...]:
-    size, budget = _size(meta, numbers[0]), len(file)
+    if len(set(numbers)) != len(numbers):
+        raise HeifBroken("a tile is named twice")
+    size, budget = _size(meta.of(numbers[0])), len(file)
     tiles: list[Tile] = []
     for number in numbers:
-        kind = meta.item(number).kind
-        if kind not in CODECS or _size(meta, number) != size:
+        kind, properties = meta.item(number).kind, meta.of(number)
+        if kind not in CODECS or _size(properties) != size:
             raise HeifBroken("a tile differs in size, or is coded in a way that is not known")
-        configuration = next((payload for name, payload in meta.of(number) if name in _CONFIGURATIONS), None)
-        if configuration is None:
-            raise HeifBroken("a tile has no decoder configuration")
+        configuration = next((payload for name, payload in properties if name in _CONFIGURATIONS), None)
+        if configuration is None or len(configuration) > MAX_CONFIGURATION_BYTES:
+            raise HeifBroken("a tile has no decoder configuration, or a far too long one")
         data = meta.data(number, file, budget)
         budget -= len(data)  # the same bytes named by many tiles would be many times the file
         tiles.append(Tile(CODECS[kind], configuration, data))
@@ -133,8 +156,8 @@ def _grid(payload: bytes) -> tuple[int, int, int, int]:
     return reader.uint(1) + 1, reader.uint(1) + 1, reader.uint(wide), reader.uint(wide)
 
 
-def _size(meta: Meta, number: int) -> tuple[int, int]:
-    for kind, payload in meta.of(number):
+def _size(properties: list[tuple[bytes, bytes]]) -> tuple[int, int]:
+    for kind, payload in properties:
         if kind == b"ispe":
             reader = Reader(payload)
             reader.version_flags()

@@ -29,9 +29,9 @@ def decode_heif(picture: HeifPicture, reduction: int = 1) -> Bgr:
 
     Raises HeifBroken for data that no decoder takes, and where tiles are not of the size they claim.
     """
-    while picture.tile_width % reduction or picture.tile_height % reduction:
+    while len(picture.tiles) > 1 and (picture.tile_width % reduction or picture.tile_height % reduction):
         reduction //= 2
-    tile_width, tile_height = picture.tile_width // reduction, picture.tile_height // reduction
+    tile_width, tile_height = -(-picture.tile_width // reduction), -(-picture.tile_height // reduction)
     rows = len(picture.tiles) // picture.columns
     canvas = np.empty((rows * tile_height, picture.columns * tile_width, 3), np.uint8)
     reformatter = VideoReformatter()
@@ -52,7 +52,7 @@ def _frame(tile: Tile, width: int, height: int) -> VideoFrame:
     assert isinstance(context, VideoCodecContext)
     context.extradata = tile.configuration
     context.thread_count = 1
-    # A coded picture is padded to whole blocks, of 64 px at most.
+    # A coded picture is padded to whole blocks, of 64 px at most; little, because no side is beyond MAX_SIDE_PX.
     context.options = {"err_detect": "explode", "max_pixels": str((width + 64) * (height + 64))}
     try:
         frames = [*context.decode(Packet(tile.data)), *context.decode(None)]
