@@ -68,9 +68,10 @@ node_modules/.stamp: package.json package-lock.json | $(STAMPS)/prerequisites
 	$(call step,node packages,npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 	@touch $@
 
+# Pack extra: advice on selfies; FANREEL_SELFIE_LIVENESS=false leaves it out.
 # The small detector is fetched when it can be reached; without it the slower tiled one serves, and the log says so.
 .fanreel/models/.stamp: fanreel/inference/catalogue.toml .venv/.stamp node_modules/.stamp
-	$(call step,networks: build,$(BIN)/fanreel models build)
+	$(call step,networks: build,$(BIN)/fanreel models build baseline && $(BIN)/fanreel models build extra)
 	$(call step,networks: pull (optional),$(BIN)/fanreel models pull)
 	@touch $@
 
@@ -106,7 +107,7 @@ ifeq ($(SHARED),)
 else
 	@$(BIN)/fanreel eval verification --images '$(SHARED)/lfw_dev.zip' --det docs/det.svg
 	@$(BIN)/fanreel eval broadcast '$(SHARED)/broadcast/broadcast.mp4' --fans '$(SHARED)/broadcast/selfies' \
-		--truth '$(SHARED)/broadcast/truth.json' --strangers '$(SHARED)/lfw_dev.zip'
+		--truth '$(SHARED)/broadcast/truth.json' --places benchmarks/broadcast_places.json --strangers '$(SHARED)/lfw_dev.zip'
 	@$(BIN)/fanreel eval broadcast '$(SHARED)/video/people/promo_many_faces_20cuts.mp4' --strangers '$(SHARED)/lfw_dev.zip'
 	@$(BIN)/fanreel eval shots --truth '$(SHARED)/truth/shots.json' --videos '$(SHARED)/video' --sweep --min-f1 0.95
 	@$(BIN)/fanreel eval shots --truth benchmarks/shot_truth_pyscenedetect.json --videos '$(SHARED)/video'

@@ -43,22 +43,24 @@ POOLS = ((1, 1), (3, 1), (3, 3))
 """(selfies, faces) pooled at each knot. Five and five leave too few people of a quarter to see a tail."""
 SELFIE_DRAWS, FACE_DRAWS = 10, 6
 """Random pools drawn per person where there is something to draw."""
-HEIGHTS_PX = (60.0, 40.0, 30.0)
-"""Photographs (faces of 120 px) are looked at as they are and shrunk to these: as small as anything matched."""
+HEIGHTS_PX = (100.0, 60.0, 40.0, 30.0)
+"""Photographs (faces of 130 px) are shrunk to these as faces of an appearance: as small as anything matched."""
 MIN_QUALITY = (0.0, 0.65, 0.9)
 """Bins of face quality: at 30 px nine faces in ten lie in the first, at 40 px in the second."""
 VIDEO_JPEG_QUALITY = 70
 PROTOTYPES = 64
 PEOPLE_PER_PROTOTYPE = 4
 """A cluster of fewer people is left out: a prototype is nobody's template."""
+AS_THEY_ARE = "as they are"
 LEAST_DENSITY = 0.005
 """Share of people's photographs that may lie below the least density."""
 TAIL_RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 TAIL_PAIRS = 8
 """A quantile with fewer independent pairs below it is left out of the fit."""
+LEAST_RATES = 2
 GENUINE_STD_FLOOR = 0.09
-"""A broadcast is farther from selfies than photographs are from each other: over the sure appearances of the
-shared broadcast one person's distances deviate by this much."""
+"""A broadcast is farther from selfies than photographs are from each other. This floor is the one number here that
+was read off the shared broadcast; it bears on probabilities (gate `low_probability`), on no threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,15 @@ def measure(selfies: Embedded, faces: Embedded, calibration: Calibration, pools:
         float(cohesion.mean()),
         distance_from_cosine(genuine_pairs(mine, theirs, selfies.name, faces.name)),
         np.sort(distance_from_cosine(impostor_pairs(mine, theirs))),
-        len(np.unique(one.person)) * len(np.unique(other.person)),
+        len(np.unique(one.person)) * (len(np.unique(other.person)) - 1) // 2,
     )
 
 
 def fit_knot(found: Distances) -> Knot:
     """Fit one knot: a line through the strangers' tail on normal paper, and the moments of the genuine."""
     rates = [rate for rate in TAIL_RATES if rate * found.independent >= TAIL_PAIRS]
+    if len(rates) < LEAST_RATES:
+        raise SystemExit(f"too few people to see a tail: {found.independent} pairs of strangers of their own")
     quantiles = found.strangers[[int(rate * len(found.strangers)) for rate in rates]]
     slope, middle = np.polyfit(ndtri(np.array(rates)), quantiles, 1)
     return Knot(
@@ -186,7 +190,7 @@ def fit(selfies: Embedded, faces: Embedded, draft: Calibration) -> tuple[tuple[Q
 
 def embedded_levels(networks: Networks, path: Path) -> Mapping[str, Embedded]:
     """Embed the photographs as they are, and those that calibrate and judge at every height."""
-    levels = {"as they are": embed(networks, photographs(path))}
+    levels = {AS_THEY_ARE: embed(networks, photographs(path))}
     for height_px in HEIGHTS_PX:
         levels[f"{height_px:g} px"] = embed(networks, shrunk(networks, photographs(path), height_px))
     return levels
@@ -201,14 +205,15 @@ def main() -> None:
     options = parser.parse_args()
     networks = load_networks(Settings())
     levels = embedded_levels(networks, options.faces)
-    selfies = levels["as they are"]
+    selfies = levels[AS_THEY_ARE]
     prototypes = make_prototypes(selfies.of("prototypes"))
     empty = Knots(*(np.ones(1) for _ in Knots.__slots__))
     draft = Calibration(networks.model_contract, prototypes, 0.0, -1.0, np.zeros(1), (empty,))
     densities = draft.density(selfies.of("calibration").rows)
     usual, least = round(float(densities.mean()), 4), round(float(np.quantile(densities, LEAST_DENSITY)), 4)
     draft = replace(draft, usual_density=usual, least_density=least)
-    bins, panels = fit(selfies, Embedded.concatenate(list(levels.values())), draft)
+    seen = Embedded.concatenate([faces for name, faces in levels.items() if name != AS_THEY_ARE])
+    bins, panels = fit(selfies, seen, draft)
     file = CalibrationFile(
         model_contract=networks.model_contract,
         measured_on=f"{options.faces.name}: {len(selfies.rows)} photographs of "

@@ -1,7 +1,8 @@
 """`fanreel eval broadcast`: who is recognised in a video, with strangers enrolled beside the fans."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +16,23 @@ from fanreel.contracts import AppearanceDocument, FanDocument
 from fanreel.domain.enrolment import with_selfie
 from fanreel.domain.matching import Calibration, MatchPolicy, baseline_calibration, decide_matches
 from fanreel.errors import FanreelError, InputRejected
-from fanreel.evaluation.appearances import NOBODY, FanScore, Total, Truth, read_truth, score_fan, total
+from fanreel.evaluation.appearances import (
+    NOBODY,
+    FanScore,
+    Total,
+    Truth,
+    read_places,
+    read_truth,
+    score_fan,
+    total,
+)
 from fanreel.evaluation.labelled import Embedded, embed, photographs
 from fanreel.evaluation.strangers import CONSENT, stranger_fans
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.inference.selfies import measure_selfie
 from fanreel.settings import get_settings
 
-STRANGER_COUNTS = (0, 100, 2_000)
+STRANGER_COUNTS = (100, 2_000)
 
 
 def broadcast(
@@ -35,6 +45,10 @@ def broadcast(
         typer.Option(
             "--truth", help="Who is really seen when. Without it, nobody enrolled is.", show_default=False
         ),
+    ] = None,
+    places: Annotated[
+        Path | None,
+        typer.Option("--places", help="Where in the picture fans are, if that is known.", show_default=False),
     ] = None,
     strangers: Annotated[
         Path | None,
@@ -56,6 +70,8 @@ def broadcast(
     console = Console(width=100)
     try:
         known = NOBODY if truth is None else read_truth(truth)
+        if places is not None:
+            known = replace(known, places=read_places(places))
         networks = load_networks(get_settings())
         calibration = baseline_calibration()
         gallery = [] if fans is None else enrolled_fans(fans, networks, calibration)
@@ -86,21 +102,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """Search with every number of strangers, print the tables, and return the numbers."""
     recognisable = sum(one.template is not None for one in appearances)
+    seen = {one.id: one for one in appearances}
     searches: list[dict[str, Any]] = []
-    for count in STRANGER_COUNTS if strangers is not None else STRANGER_COUNTS[:1]:
-        beside: list[FanDocument] = []
-        if strangers is not None and count:
-            beside = stranger_fans(strangers, count, EVENT_ID, networks.model_contract, calibration)
+    for who, beside in _beside(strangers, networks, calibration):
         policy = MatchPolicy(target_false_matches=get_settings().target_false_matches)
         matches = decide_matches([*gallery, *beside], appearances, policy, calibration=calibration)
-        own = [score_fan(fan.fan_id, matches, truth) for fan in gallery]
-        others = [score_fan(fan.fan_id, matches, truth) for fan in beside]
+        own = [score_fan(fan.fan_id, matches, truth, seen) for fan in gallery]
+        others = [score_fan(fan.fan_id, matches, truth, seen) for fan in beside]
         everybody = total([*own, *others], recognisable)
-        console.print(_fan_table(f"{name}, {len(beside)} strangers enrolled", own, others))
+        console.print(_fan_table(f"{name}, {len(beside)} strangers enrolled{who}", own, others))
         console.print(_line(everybody), highlight=False, soft_wrap=True)
         searches.append(
             {
                 "strangers": len(beside),
+                "who": who.strip(", ") or None,
                 "strangersMatched": sum(one.wrong + one.right > 0 for one in others),
                 "strangersInReview": sum(one.review_wrong + one.review_right > 0 for one in others),
                 "total": asdict(everybody),
@@ -108,6 +123,23 @@ def evaluate(
             }
         )
     return {"video": name, "recognisable": recognisable, "searches": searches}
+
+
+def _beside(
+    strangers: Embedded | None, networks: Networks, calibration: Calibration
+) -> Iterator[tuple[str, list[FanDocument]]]:
+    """Yield who else is enrolled: nobody, some, many, and all of whom nothing was made or fitted."""
+    yield "", []
+    if strangers is None:
+        return
+    for count in STRANGER_COUNTS:
+        yield "", stranger_fans(strangers, count, EVENT_ID, networks.model_contract, calibration)
+    unseen = strangers.of("judged")
+    many = len(unseen.rows)
+    yield (
+        ", of whom nothing was made or fitted",
+        stranger_fans(unseen, many, EVENT_ID, networks.model_contract, calibration),
+    )
 
 
 def enrolled_fans(folder: Path, networks: Networks, calibration: Calibration) -> list[FanDocument]:

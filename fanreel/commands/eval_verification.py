@@ -77,7 +77,7 @@ def score_all(faces: Embedded, calibration: Calibration) -> dict[str, Verificati
     """Score single photographs and pools of several; adjusted ones on people who are in no prototype only."""
     unseen = faces.of("calibration", "judged")
     scores = {
-        "one photograph, as it is": score(faces, missed=faces.missed),
+        "one photograph, as it is": score(faces),
         "… people in no prototype": score(unseen),
         "… adjusted": score(unseen, calibration),
     }
@@ -89,13 +89,13 @@ def score_all(faces: Embedded, calibration: Calibration) -> dict[str, Verificati
     return scores
 
 
-def score(faces: Embedded, calibration: Calibration | None = None, missed: tuple[str, ...] = ()) -> Verification:
+def score(faces: Embedded, calibration: Calibration | None = None) -> Verification:
     """Score all pairs of a collection; genuine pairs with its missed photographs count as never accepted."""
     one, other = faces.rows, faces.rows
     if calibration is not None:
         one, other = calibration.gallery_rows(one), calibration.probe_rows(other)
     genuine, impostor = all_pairs(one, other, faces.person)
-    lost = missed_pairs(faces.person, [person_of(name) for name in missed])
+    lost = missed_pairs(faces.person, [person_of(name) for name in faces.missed])
     return verification(genuine, impostor, missed_genuine=lost)
 
 

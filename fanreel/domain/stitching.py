@@ -118,6 +118,8 @@ def stitch(results: Sequence[SegmentResult]) -> list[WholeTrack]:
     sightings = seen.sightings
     counts = teller[np.searchsorted(looks_ms, sightings.pts_ms)] == seen.segment
     kept = np.flatnonzero(counts)
+    if not len(kept):  # whoever owns these looks saw nobody
+        return []
     kept = kept[np.lexsort((*sightings.boxes[kept].T[::-1], sightings.pts_ms[kept]))]
     cuts_ms = sorted({cut for result in chosen for cut in result.cuts_ms})
     track_of = _follow(looks_ms, sightings.pts_ms[kept], sightings.boxes[kept], sightings.scores[kept], cuts_ms)

@@ -3,7 +3,7 @@
 import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -50,7 +50,8 @@ class Embedded:
 
     def of(self, *groups: Group) -> "Embedded":
         """Return the faces of people of these groups."""
-        return self.select(in_groups(self.person, *groups))
+        missed = tuple(name for name in self.missed if group_of(person_of(name)) in groups)
+        return replace(self.select(in_groups(self.person, *groups)), missed=missed)
 
     @staticmethod
     def concatenate(parts: Sequence["Embedded"]) -> "Embedded":

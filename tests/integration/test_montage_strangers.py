@@ -98,4 +98,4 @@ def test_a_stranger_without_a_match_between_two_of_the_fan_is_not_in_the_plan(
         plan = best_plan(services, WORK, material)
     assert set(material.appearances) == {before.id, stranger.id, after.id}
     assert plan is not None
-    assert [(clip.start_ms, clip.end_ms) for clip in plan.clips] == [(1_000, 3_800), (4_400, 8_800)]
+    assert [(clip.start_ms, clip.end_ms) for clip in plan.clips] == [(900, 3_900), (4_300, 8_900)]

@@ -8,11 +8,11 @@ import pytest
 
 from fanreel.contracts import Evidence, MatchDocument
 from fanreel.errors import InputRejected
-from fanreel.evaluation.appearances import NOBODY, Truth, read_truth, score_fan, total
+from fanreel.evaluation.appearances import NOBODY, Place, Truth, read_truth, score_fan, total
 from fanreel.evaluation.labelled import Embedded
 from fanreel.evaluation.strangers import stranger_fans
 
-from .matching_world import CONTRACT, EVENT, VIDEO, WORLD, person
+from .matching_world import CONTRACT, EVENT, VIDEO, WORLD, appearance, person
 
 pytestmark = pytest.mark.unit
 
@@ -43,12 +43,28 @@ def match(start_s: float, end_s: float, *, fan: str = "ann", decision: str = "ma
     )
 
 
-TRUTH = Truth((), {"ann": ((10.0, 20.0), (40.0, 50.0))})
+TRUTH = Truth({"ann": ((10.0, 20.0), (40.0, 50.0))})
 
 
 def test_a_match_is_right_inside_a_span_and_wrong_beside_it() -> None:
-    found = score_fan("ann", [match(9.6, 12), match(11, 13), match(19, 21), match(30, 31)], TRUTH)
+    found = score_fan("ann", [match(9.6, 12), match(12, 13), match(19, 21), match(30, 31)], TRUTH)
     assert (found.right, found.wrong, found.on_screen, found.found) == (2, 2, 2, 1)
+
+
+def test_nobody_is_in_two_places_at_once() -> None:
+    found = score_fan("ann", [match(11, 15), match(12, 13), match(14.9, 16)], TRUTH)
+    assert (found.right, found.wrong) == (2, 1), "a second face at one time is somebody else's"
+
+
+def test_a_match_at_another_place_than_the_fan_is_wrong() -> None:
+    places = (Place("ann", 10.0, 20.0, 100, 300), Place("bob", 10.0, 20.0, 600, 900))
+    truth = Truth({"ann": ((10.0, 20.0),), "bob": ((10.0, 20.0),)}, places)
+    left, right = appearance("l", None, left=120), appearance("r", None, left=650)
+    seen = {"l": left, "r": right}
+    own = [match(11, 12).model_copy(update={"appearance_id": "l"})]
+    swapped = [match(11, 12).model_copy(update={"appearance_id": "r"})]
+    assert (score_fan("ann", own, truth, seen).right, score_fan("ann", own, truth, seen).wrong) == (1, 0)
+    assert (score_fan("ann", swapped, truth, seen).right, score_fan("ann", swapped, truth, seen).wrong) == (0, 1)
 
 
 def test_who_is_not_named_is_not_on_screen() -> None:
@@ -69,14 +85,12 @@ def test_both_forms_of_truth_are_read(tmp_path: Path) -> None:
     ours.write_text(json.dumps({"cutsMs": [1500], "people": {"ann": [[1000, 2000]]}}))
     scene = {"present": ["ann"]}
     scenes = [{"startSeconds": a, "endSeconds": b, **scene} for a, b in ((1.0, 2.0), (2.5, 3.0), (9.0, 9.5))]
-    shared.write_text(json.dumps({"cutsSeconds": [1.5], "people": [*scenes, {"clip": "x"}]}))
-    assert read_truth(ours) == Truth((1.5,), {"ann": ((1.0, 2.0),)})
+    shared.write_text(json.dumps({"people": [*scenes, {"clip": "x"}]}))
+    assert read_truth(ours) == Truth({"ann": ((1.0, 2.0),)})
     assert read_truth(shared).spans == {"ann": ((1.0, 3.0), (9.0, 9.5))}, "neighbouring scenes are one span"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"people": []}', '{"cutsSeconds": [], "people": [{"present": ["a"]}]}']
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"people": [{"present": ["a"]}]}'])
 def test_a_malformed_truth_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "truth.json"
     path.write_text(text)

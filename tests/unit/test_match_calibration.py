@@ -36,11 +36,11 @@ def test_it_was_measured_for_the_network_that_ships() -> None:
     assert shipped == CALIBRATION.contract, "the network changed: run benchmarks/fit_calibration.py"
 
 
-@given(st.floats(1e-9, 0.5), cohesions, qualities)
-def test_threshold_and_rate_are_inverse(fmr: float, cohesion: float, quality: float) -> None:
-    distance = CALIBRATION.distance_at(fmr, at(cohesion), quality)
+@given(st.floats(1e-9, 0.5), cohesions)
+def test_threshold_and_rate_are_inverse(fmr: float, cohesion: float) -> None:
+    distance = CALIBRATION.distance_at(fmr, at(cohesion))
     if distance[0] > 0:
-        assert ndtr(CALIBRATION.deviation(distance, at(cohesion), quality))[0] == pytest.approx(fmr, rel=1e-6)
+        assert ndtr(CALIBRATION.deviation(distance, at(cohesion)))[0] == pytest.approx(fmr, rel=1e-6)
 
 
 @given(distances, distances, cohesions, qualities)
@@ -59,13 +59,20 @@ def test_below_the_first_knot_the_threshold_goes_on_falling() -> None:
 
 def test_rows_of_many_qualities_are_each_measured_by_their_own_bin() -> None:
     quality = at(0.95, 0.1, 0.7, 0.1)
-    together = CALIBRATION.distance_at(1e-5, np.full(4, 0.93), quality)
-    alone = [float(CALIBRATION.distance_at(1e-5, at(0.93), float(one))[0]) for one in quality]
+    together = CALIBRATION.deviation(np.full(4, 0.5), np.full(4, 0.93), quality)
+    alone = [float(CALIBRATION.deviation(at(0.5), at(0.93), float(one))[0]) for one in quality]
     assert together.tolist() == alone
     assert len(set(alone)) == 3, "the bins differ"
     matrix = CALIBRATION.deviation(np.full((4, 3), 0.5), np.full((4, 3), 0.93), quality)
     assert np.array_equal(matrix[1], matrix[3])
     assert not np.array_equal(matrix[0], matrix[1])
+
+
+@given(st.floats(1e-9, 0.5), cohesions, qualities, qualities)
+def test_nobody_is_matched_for_being_seen_badly(fmr: float, cohesion: float, one: float, other: float) -> None:
+    poor, good = CALIBRATION.distance_at(fmr, at(cohesion, cohesion), at(*sorted((one, other))))
+    assert poor <= good
+    assert CALIBRATION.distance_at(fmr, at(cohesion), at(np.nan))[0] <= poor
 
 
 def test_a_face_with_many_lookalikes_must_come_nearer() -> None:

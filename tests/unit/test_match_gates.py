@@ -308,3 +308,18 @@ def test_beside_is_what_looking_at_every_pair_of_sightings_says(rows: list[tuple
             if i != j and meets and apart:
                 slow.append(j)
         assert beside.beside(i).tolist() == slow
+
+
+def test_a_face_seen_badly_beats_no_face_of_the_same_frame_seen_well() -> None:
+    """Two faces of one frame at one distance: whatever their quality, nobody can tell which is the fan's."""
+    seen = [
+        appearance("poor", seen_at(person(0), 0.3, 0), left=0, quality=0.3),
+        appearance("good", seen_at(person(0), 0.3, 1), left=600, quality=0.95),
+    ]
+    bins = tuple(
+        replace(WORLD.bins[0], impostor_std=WORLD.bins[0].impostor_std * narrower) for narrower in (0.5, 1.0)
+    )
+    measured = replace(WORLD, edges=np.array([0.0, 0.9]), bins=bins)
+    found = decide_matches([fan("ann", person(0))], seen, POLICY, calibration=measured)
+    assert [one.decision for one in found] == ["review", "review"]
+    assert all("one_to_one_in_frame" in one.evidence.gates for one in found)

@@ -190,16 +190,24 @@ class Calibration:
         )
 
     def distance_at(self, fmr: float, cohesion: Array, quality: Array | float = BEST_QUALITY) -> F64:
-        """Return the distance that strangers' pairs pass with the given rate; never below zero."""
+        """Return the distance that strangers' pairs pass with the given rate; never below zero.
+
+        A poorer bin never allows more than a better one: poor faces lie farther from strangers, which moves the
+        threshold out, but nobody may be matched because they were seen badly.
+        """
         deviations = float(ndtri(fmr))
-        return self._each(
-            lambda knots, _, c: np.maximum(
-                knots.stranger_mean(c) + deviations * knots.at(knots.impostor_std, c), 0.0
-            ),
-            cohesion,
-            cohesion,
-            quality,
+        limits = np.stack(
+            [
+                knots.stranger_mean(cohesion) + deviations * knots.at(knots.impostor_std, cohesion)
+                for knots in self.bins
+            ]
         )
+        # The least of the own and all better bins, for every bin.
+        tightest = np.minimum.accumulate(limits[::-1], axis=0)[::-1]
+        number = self._bin(quality)
+        if number.ndim == 0:
+            return np.maximum(tightest[int(number)], 0.0)
+        return np.maximum(tightest[number, np.arange(len(number))], 0.0)
 
     def log_likelihood_ratio(self, distance: Array, cohesion: Array, quality: Array | float = BEST_QUALITY) -> F64:
         """Return ln p(distance | same) / p(distance | strangers), falling with distance.
@@ -215,10 +223,14 @@ class Calibration:
         lifted[:, own] = (np.float32(self.usual_density) - self.density(rows)) / 2
         return lifted
 
+    def _bin(self, quality: Array | float) -> NDArray[np.intp]:
+        """Return the bin of each quality; what is unknown is poor."""
+        known = np.nan_to_num(np.asarray(quality, np.float64))
+        return np.maximum(np.searchsorted(self.edges, known, side="right") - 1, 0)
+
     def _each(self, measure: Any, distance: Array, cohesion: Array, quality: Array | float) -> F64:
         """Measure every row with the knots of its quality."""
-        bins = np.searchsorted(self.edges, np.nan_to_num(np.asarray(quality, np.float64)), side="right") - 1
-        bins = np.maximum(bins, 0)
+        bins = self._bin(quality)
         if bins.ndim == 0 or len(np.unique(bins)) == 1:
             return np.asarray(measure(self.bins[int(bins.flat[0])], distance, cohesion), np.float64)
         found = np.empty(np.broadcast_shapes(distance.shape, cohesion.shape), np.float64)

@@ -26,6 +26,8 @@ class Pairs:
     cohesion: F64
     quality: F64
     deviation: F64
+    comparable: F64
+    """The deviation by the knots of the best quality: what margins between pairs of different quality are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,13 @@ def measure_pairs(
     distance = distance_from_cosine(cosine)
     cohesion = np.asarray(fans.cohesion[fan_rows] * seen.cohesion[seen_rows], np.float64)
     quality = np.asarray(seen.quality[seen_rows], np.float64)
-    return Pairs(distance, cohesion, quality, calibration.deviation(distance, cohesion, quality))
+    return Pairs(
+        distance,
+        cohesion,
+        quality,
+        calibration.deviation(distance, cohesion, quality),
+        calibration.deviation(distance, cohesion),
+    )
 
 
 def closest_distances(fans: FanColumns, seen: AppearanceColumns, chunk: int) -> F64:

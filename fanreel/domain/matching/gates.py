@@ -15,7 +15,7 @@ from .policy import MatchPolicy
 class Candidate:
     """The nearest fan of an appearance, and what is known about the two.
 
-    Margins are in strangers' standard deviations (about .06 of distance each).
+    Margins are in strangers' standard deviations at the best quality (about .05 of distance each).
     """
 
     appearance: AppearanceDocument

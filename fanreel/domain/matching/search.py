@@ -173,7 +173,7 @@ class VideoSearch:
         margin, others_odds = np.full(len(rows), np.inf), np.zeros(len(rows))
         if len(self._fans) > 1:
             second = measure_pairs(self._fans, other, self._seen, rows, self._calibration)
-            margin = second.deviation - pairs.deviation
+            margin = second.comparable - pairs.comparable
             others_odds = share * np.exp(self._likelihood_ratio(second))
         # Fans beyond the runner-up weigh on average as much as their prior: they are counted into `nobody`.
         return _Weighed(
@@ -194,7 +194,7 @@ class VideoSearch:
         """Decide about one pair; with a review, somebody has said that it is the same person."""
         fan_row, row, other = int(found.fan[index]), int(found.row[index]), int(found.other[index])
         fan, seen = self._fans.documents[fan_row], self._seen.documents[row]
-        rival, rival_margin = self._rival(fan_row, float(found.pairs.deviation[index]), row)
+        rival, rival_margin = self._rival(fan_row, float(found.pairs.comparable[index]), row)
         candidate = Candidate(
             appearance=seen,
             probability=float(found.posterior[index]),
@@ -239,7 +239,7 @@ class VideoSearch:
         if not len(rivals):
             return -1, float("inf")
         same_fan = np.full(len(rivals), fan_row, np.intp)
-        deviations = measure_pairs(self._fans, same_fan, self._seen, rivals, self._calibration).deviation
+        deviations = measure_pairs(self._fans, same_fan, self._seen, rivals, self._calibration).comparable
         nearest = int(deviations.argmin())
         return int(rivals[nearest]), float(deviations[nearest]) - deviation
 

@@ -13,9 +13,9 @@ from .style import MontageStyle
 class Moment:
     """One continuous stretch of one shot in which the fan is seen.
 
-    [from_ms, to_ms) runs from their first to their last sighting, half a look further, clear of the shot's
-    borders, and no clip reaches beyond: what lies there nobody has recognised. `score` is 0..1. `rank_in_shot` is 0 for the best moment of its
-    shot.
+    [from_ms, to_ms) runs from half a look before their first to half a look after their last sighting, clear of
+    the shot's borders, and no clip reaches beyond: what lies there nobody has recognised. `score` is 0..1.
+    `rank_in_shot` is 0 for the best moment of its shot.
     """
 
     video_id: str
