@@ -18,7 +18,7 @@ from fanreel.contracts import (
     VideoWork,
 )
 from fanreel.domain import naming
-from fanreel.domain.matching import MatchPolicy, decide_matches, resolve_links
+from fanreel.domain.matching import MatchPolicy, decide_matches, face_id_of, resolve_links
 from fanreel.errors import TransientFault
 
 from .base import activity, log
@@ -72,7 +72,9 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
     remember([work.fan_id])
     if work.video_id:
         search_video(services, work.video_id, work.event_id, remember, for_review=True)
-        return services.blobs.require_json(container, blob, FanPageOutcome)
+        affected = services.blobs.require_json(container, blob, FanPageOutcome)
+        _forget_erased(services, work.fan_id)
+        return affected
     for video_id in _searchable_videos(services, work.event_id):
         search_video(services, video_id, work.event_id, remember)
     return services.blobs.require_json(container, blob, FanPageOutcome)
@@ -82,6 +84,8 @@ def search_fan(services: Services, work: FanSearch) -> FanPageOutcome:
 def load_searched_fans(services: Services, work: FanSearch) -> FanPageOutcome:
     """Return all fans whose montage a search may have changed up to where it has got; nobody before it began."""
     known = services.blobs.get_json(services.settings.container_results, _searched_blob(work), FanPageOutcome)
+    if work.video_id:
+        _forget_erased(services, work.fan_id)
     return known or FanPageOutcome(fan_ids=())
 
 
@@ -140,6 +144,16 @@ def _searched_blob(work: FanSearch) -> str:
     return f"{naming.fan_results_prefix(work.fan_id)}search-{work.event_id}{only}"
 
 
+def _forget_erased(services: Services, fan_id: str) -> None:
+    """Delete what a search has written about a fan who was erased since the verdict that set it off.
+
+    Looked up after the last write: whoever is erased later deletes it themselves.
+    """
+    fan = services.documents.get(FanDocument, fan_id, fan_id)
+    if fan is None or fan.status == "erased":
+        services.blobs.delete_prefix(services.settings.container_results, naming.fan_results_prefix(fan_id))
+
+
 def _reviews(services: Services, video_id: str, event_id: str) -> list[ReviewDocument]:
     found = services.documents.query(
         ReviewDocument, "c.videoId = @video", {"@video": video_id}, partition=event_id
@@ -160,7 +174,7 @@ def _note_heard(services: Services, video_id: str, reviews: Sequence[ReviewDocum
 
 
 def _heard(reviews: Sequence[ReviewDocument]) -> SearchedReviews:
-    return SearchedReviews(verdicts=naming.verdicts_digest({one.id: len(one.verdicts) for one in reviews}))
+    return SearchedReviews(verdicts=naming.verdicts_digest({one.id: one.said for one in reviews}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +203,12 @@ def _decide(
     compared = _comparable(gallery, appearances)
     decided = decide_matches(compared, appearances, policy, reviews=reviews)
     different = resolve_links(reviews, appearances).different
+    seen = {one.id: one for one in appearances}
     return _Decided(
-        matches={match.id: match for match in decided},
+        matches={
+            match.id: match.model_copy(update={"face_id": face_id_of(seen[match.appearance_id])})
+            for match in decided
+        },
         not_compared=frozenset({fan.fan_id for fan in gallery} - {fan.fan_id for fan in compared}),
         denied=frozenset(naming.match_id(appearance_id, fan_id) for fan_id, appearance_id in different),
     )

@@ -14,7 +14,7 @@ import azure.functions as func
 from pydantic import Field, ValidationError
 
 from fanreel.adapters.services import Services, get_services
-from fanreel.contracts import Answer, FanDocument, ReviewDocument, VideoDocument, Wire
+from fanreel.contracts import FAN, Answer, FanDocument, ReviewDocument, VideoDocument, Wire
 from fanreel.domain.enrolment import pooled_selfies
 from fanreel.errors import InputRejected, NotAllowed
 
@@ -41,7 +41,10 @@ class VerdictGiven(Wire):
     by: str = Field(min_length=1, max_length=64)
     """Who says so: a name or an account of the operator's own."""
     review_id: str | None = None
-    """As given with the question, so that an answer to what has changed meanwhile is refused."""
+    """As given with the question or with an earlier answer, so that an answer to what has changed meanwhile is
+    refused. A `same` must have it: after another analysis the other ids may mean a stranger."""
+    verdicts: int | None = Field(default=None, ge=0)
+    """As given with the question: how many verdicts there were, so that nobody who answered since is overruled."""
 
 
 @blueprint.function_name("get_event_reviews")
@@ -89,6 +92,10 @@ def read_verdict(req: func.HttpRequest) -> VerdictGiven | func.HttpResponse:
             f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in invalid.errors()[:3]
         )
         return problem(400, "bad_body", "The body is not a verdict.", what)
+    if given.verdict == "same" and given.review_id is None:
+        return problem(400, "bad_body", "The body is not a verdict.", "A `same` needs the question's reviewId.")
+    if given.by == FAN:
+        return problem(400, "bad_body", "The body is not a verdict.", f"`{FAN}` is the fan: give a name.")
     named = (given.match_id,) if given.match_id is not None else (given.fan_id, given.appearance_id)
     if None in named:
         return problem(400, "bad_body", "The body is not a verdict.", "Give matchId, or fanId and appearanceId.")
@@ -103,7 +110,14 @@ def heard_from_operator(services: Services, event_id: str, given: VerdictGiven) 
     if given.match_id is not None:
         fan_id, appearance_id = find_question(services, event_id, given.match_id)
     return give_verdict(
-        services, fan_id, appearance_id, given.verdict, given.by, event_id=event_id, review_id=given.review_id
+        services,
+        fan_id,
+        appearance_id,
+        given.verdict,
+        given.by,
+        event_id=event_id,
+        review_id=given.review_id,
+        verdicts=given.verdicts,
     )
 
 
@@ -163,6 +177,7 @@ def _question_view(services: Services, question: Question) -> dict[str, Any]:
     match, face = question.match, question.appearance.best_face
     return {
         "reviewId": question.review_id,
+        "verdicts": question.verdicts,
         "matchId": match.id,
         "fanId": match.fan_id,
         "videoId": match.video_id,

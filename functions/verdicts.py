@@ -20,12 +20,13 @@ from fanreel.contracts import (
     utc_now,
 )
 from fanreel.domain import naming
-from fanreel.domain.matching import CoVisible, MatchPolicy, is_about, resolve_links
+from fanreel.domain.matching import CoVisible, MatchPolicy, face_id_of, is_about, resolve_links
 from fanreel.errors import InputRejected, NotAllowed
 
 from .intake import Start
 
 NOT_FOUND = "not_found"
+QUESTION_CHANGED = "question_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +45,22 @@ class Question:
     match: MatchDocument
     appearance: AppearanceDocument
     review_id: str
+    verdicts: int
+    """How many verdicts there are already; more than none where they contradict each other."""
 
 
 def open_questions(services: Services, event_id: str) -> list[Question]:
-    """Return an event's doubtful matches, by video and time; those just answered are left out at once."""
+    """Return an event's doubtful matches by match id; those just answered are left out at once.
+
+    That is by video, and within one by time, as its appearances are numbered.
+    """
     documents = services.documents
     where = "c.eventId = @event AND c.decision = 'review'"
     matches = list(documents.query(MatchDocument, where, {"@event": event_id}))
     reviews = {one.id: one for one in documents.query(ReviewDocument, "", {}, partition=event_id)}
     seen = _appearances_of(services, matches)
     questions = [
-        Question(match, seen[match.appearance_id], review_id_of(match.fan_id, seen[match.appearance_id]))
+        _question(match, seen[match.appearance_id], reviews)
         for match in matches
         if match.appearance_id in seen and _is_about(match, seen[match.appearance_id])
     ]
@@ -79,33 +85,36 @@ def give_verdict(
     *,
     event_id: str | None = None,
     review_id: str | None = None,
+    verdicts: int | None = None,
 ) -> Heard:
     """Take down what somebody says about a fan and a face; the same answer again changes nothing.
 
-    `review_id` is what the person was asked; given, it must still be what these ids mean.
+    `review_id` is what the person was asked; given, it must still be what these ids mean. `verdicts` is how many
+    there were when they were asked; given, nobody may have answered since (but the same).
 
     Raises:
         InputRejected: `not_found`.
-        NotAllowed: `consent_missing`; `question_changed`; of a `same` also what `_check_same` says.
+        NotAllowed: `consent_missing`; `question_changed`; of a `same` also `fan_said_not_me` and what
+            `_check_same` says.
     """
     appearance = _appearance(services, appearance_id, event_id)
     fan = _fan(services, fan_id, appearance.event_id)
     asked = review_id_of(fan_id, appearance)
     if review_id not in (None, asked):
         raise NotAllowed(
-            "question_changed", "The video was analysed again; look at the open questions as they are now."
+            QUESTION_CHANGED, "The video was analysed again; look at the open questions as they are now."
         )
     if answer == "same":
         _check_same(services, fan, appearance)
     verdict = Verdict(answer=answer, by=by, at=utc_now())
-    review, is_new = _take_down(services, _review(asked, fan_id, appearance, verdict), verdict)
+    review, is_new = _take_down(services, _review(asked, fan_id, appearance, verdict), verdicts)
     try:
         _fan(services, fan_id, appearance.event_id)
     except (InputRejected, NotAllowed):  # erased meanwhile: nothing is kept of them
         services.documents.delete(ReviewDocument, review.id, review.event_id)
         raise
     search = FanSearch(fan_id=fan_id, event_id=review.event_id, video_id=review.video_id)
-    instance_id = naming.review_instance_id(review.id, len(review.verdicts))
+    instance_id = naming.review_instance_id(review.id, review.said)
     return Heard(review, is_new, Start("apply_review", instance_id, search))
 
 
@@ -123,21 +132,20 @@ def not_me(services: Services, fan_id: str, appearance_id: str) -> Heard:
     if match is None and documents.get(ReviewDocument, review_id, appearance.event_id) is None:
         raise InputRejected(NOT_FOUND, "There is no such appearance of this fan.")
     if match is not None and not _is_about(match, appearance):
-        raise NotAllowed("question_changed", "The video was analysed again; look at the montage as it is now.")
+        raise NotAllowed(QUESTION_CHANGED, "The video was analysed again; look at the montage as it is now.")
     return give_verdict(services, fan_id, appearance_id, "different", FAN)
 
 
 def review_id_of(fan_id: str, appearance: AppearanceDocument) -> str:
     """Return the id of the review about a fan and this very appearance."""
-    box = appearance.boxes[0] if appearance.boxes else ()
-    return naming.review_id(fan_id, appearance.video_id, appearance.start_ms, appearance.end_ms, box)
+    return naming.review_id(fan_id, face_id_of(appearance))
 
 
 def _check_same(services: Services, fan: FanDocument, appearance: AppearanceDocument) -> None:
     """Refuse a `same` that cannot be made a match.
 
     Raises NotAllowed: `fan_cannot_be_matched`, `appearance_cannot_be_matched` (no template, or two networks);
-    `appearance_of_another_fan`; `two_faces_of_one_frame`.
+    `fan_said_not_me`; `appearance_of_another_fan`; `two_faces_of_one_frame`.
     """
     if appearance.template is None:
         raise NotAllowed("appearance_cannot_be_matched", "No face of this appearance was good enough.")
@@ -152,7 +160,10 @@ def _check_same(services: Services, fan: FanDocument, appearance: AppearanceDocu
     )
     where, parameters = "c.videoId = @video", {"@video": appearance.video_id}
     reviews = documents.query(ReviewDocument, where, parameters, partition=appearance.event_id)
-    same = resolve_links(reviews, meeting).same
+    links = resolve_links(reviews, meeting)
+    # What the fan said counts as well where it was said of an earlier analysis.
+    _check_fans_own(links.different.get((fan.fan_id, appearance.id)))
+    same = links.same
     if any(one == appearance.id and who != fan.fan_id for who, one in same):
         raise NotAllowed(
             "appearance_of_another_fan", "Somebody said that this is another fan; say first that it is not."
@@ -166,21 +177,44 @@ def _check_same(services: Services, fan: FanDocument, appearance: AppearanceDocu
         )
 
 
-def _take_down(services: Services, fresh: ReviewDocument, verdict: Verdict) -> tuple[ReviewDocument, bool]:
-    created = services.documents.create(fresh)
+def _check_fans_own(known: ReviewDocument | None) -> None:
+    """Refuse to recognise a fan in a face of which they have said themselves that it is not theirs."""
+    if known is not None and (known.latest.answer, known.latest.by) == ("different", FAN):
+        raise NotAllowed("fan_said_not_me", "The fan has said that it is somebody else; nobody can overrule that.")
+
+
+def _take_down(services: Services, fresh: ReviewDocument, expected: int | None) -> tuple[ReviewDocument, bool]:
+    """Store the first verdict of a review, or add it to those known; says whether that changed anything.
+
+    `expected` is how many there must be, if any number. All is looked at again here, in one step with the writing.
+    """
+    created = services.documents.create(fresh) if not expected else None
     if created is not None:
         return created, True
     is_new = False
 
     def changed(known: ReviewDocument) -> ReviewDocument | None:
         nonlocal is_new
-        is_new = known.latest.answer != verdict.answer
-        return known.model_copy(update={"verdicts": (*known.verdicts, verdict)}) if is_new else None
+        is_new = _adds(fresh.latest, known.latest)
+        if not is_new:
+            return None
+        if fresh.latest.answer == "same":
+            _check_fans_own(known)
+        if expected not in (None, len(known.verdicts)):
+            raise NotAllowed(QUESTION_CHANGED, "Somebody has answered meanwhile; look at the questions again.")
+        return known.model_copy(update={"verdicts": (*known.verdicts, fresh.latest)})
 
     known = services.documents.update(ReviewDocument, fresh.id, fresh.event_id, changed)
+    if known is None and expected:
+        raise NotAllowed(QUESTION_CHANGED, "What was said has been erased; look at the questions again.")
     if known is None:  # erased in between
         raise InputRejected(NOT_FOUND, "There is no such fan in this event.")
     return known, is_new
+
+
+def _adds(verdict: Verdict, latest: Verdict) -> bool:
+    """Whether a verdict says anything new: another answer, or the fan's own word for what an operator said."""
+    return verdict.answer != latest.answer or (verdict.by == FAN and latest.by != FAN)
 
 
 def _review(review_id: str, fan_id: str, appearance: AppearanceDocument, verdict: Verdict) -> ReviewDocument:
@@ -230,7 +264,16 @@ def _appearances_of(services: Services, matches: Sequence[MatchDocument]) -> dic
 
 def _is_about(match: MatchDocument, appearance: AppearanceDocument) -> bool:
     """Whether the match was decided about this very appearance: after another analysis ids count anew."""
-    return (match.start_ms, match.end_ms) == (appearance.start_ms, appearance.end_ms)
+    if match.face_id is None:  # decided before matches said so
+        return (match.start_ms, match.end_ms) == (appearance.start_ms, appearance.end_ms)
+    return match.face_id == face_id_of(appearance)
+
+
+def _question(
+    match: MatchDocument, appearance: AppearanceDocument, reviews: Mapping[str, ReviewDocument]
+) -> Question:
+    asked = review_id_of(match.fan_id, appearance)
+    return Question(match, appearance, asked, len(reviews[asked].verdicts) if asked in reviews else 0)
 
 
 def _is_open(question: Question, reviews: Mapping[str, ReviewDocument]) -> bool:

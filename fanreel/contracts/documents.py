@@ -245,6 +245,8 @@ class MatchDocument(Document):
     decision: Decision
     evidence: Evidence
     model_contract: ModelContract
+    face_id: str | None = None
+    """Which face was decided about, by when and where it was seen (`naming.face_id`): other ids count anew."""
 
 
 class MontageClip(Wire):

@@ -45,6 +45,11 @@ class ReviewDocument(Document):
         """Return the verdict that counts."""
         return self.verdicts[-1]
 
+    @property
+    def said(self) -> str:
+        """Name what has been said by now. By time, too: a review that was erased begins to count anew."""
+        return f"{len(self.verdicts)} {self.latest.at.isoformat()}"
+
 
 class SearchedReviews(Wire):
     """Which verdicts the last finished search of a video has taken into account."""

@@ -1,7 +1,7 @@
 """How things are named: ids and blob names are derived, never drawn, so that doing a step twice names it once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def _short_hash(*parts: str) -> str:
@@ -83,19 +83,33 @@ def match_id(appearance: str, fan_id: str) -> str:
     return f"{appearance}-{_short_hash(fan_id)}"
 
 
-def review_id(fan_id: str, video: str, start_ms: int, end_ms: int, first_box: Sequence[int]) -> str:
-    """Id of what people say about one fan and one face: by what was looked at, for appearance ids count anew."""
-    return f"r-{_short_hash(fan_id, video, f'{start_ms}-{end_ms}', ','.join(map(str, first_box)))}"
+def face_id(
+    video: str, start_ms: int, end_ms: int, pts_ms: Sequence[int], boxes: Sequence[tuple[int, int, int, int]]
+) -> str:
+    """Id of a face by when and where it was seen, for appearance ids count anew.
+
+    By every sighting: two people who are visible for a whole shot have the same span.
+    """
+    return f"f-{_short_hash(video, f'{start_ms}-{end_ms}', _numbers(pts_ms), *map(_numbers, boxes))}"
 
 
-def verdicts_digest(verdicts: Mapping[str, int]) -> str:
-    """Return a name for what has been said: how many verdicts each review has by now."""
-    return _short_hash(*(f"{name} {verdicts[name]}" for name in sorted(verdicts)))
+def _numbers(some: Iterable[int]) -> str:
+    return ",".join(map(str, some))
 
 
-def review_instance_id(review: str, verdicts: int) -> str:
-    """Return the orchestration id that makes the latest verdict of a review count."""
-    return f"review-{_short_hash(review, str(verdicts))}"
+def review_id(fan_id: str, face: str) -> str:
+    """Id of what people say about one fan and one face (`face_id`)."""
+    return f"r-{_short_hash(fan_id, face)}"
+
+
+def verdicts_digest(said: Mapping[str, str]) -> str:
+    """Return a name for what has been said of a video: `ReviewDocument.said` by the review's id."""
+    return _short_hash(*(f"{name} {said[name]}" for name in sorted(said)))
+
+
+def review_instance_id(review: str, said: str) -> str:
+    """Return the orchestration id that makes the latest verdict of a review count (`ReviewDocument.said`)."""
+    return f"review-{_short_hash(review, said)}"
 
 
 def searched_reviews_blob(video: str) -> str:

@@ -33,13 +33,13 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.media import plan_segments
-from fanreel.errors import InputRejected, NotAllowed, TransientFault
+from fanreel.errors import FanreelError, InputRejected, NotAllowed, TransientFault
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions import reviews as api
 from functions.fans import erase, register
 from functions.intake import Start
 from functions.reviews import VerdictGiven, heard_from_operator, questions_page, read_verdict
-from functions.verdicts import Heard, give_verdict, not_me, open_questions
+from functions.verdicts import Heard, give_verdict, not_me, open_questions, review_id_of
 from functions.views import FanRegistration
 from orchestrators.montages import make_montage
 from orchestrators.reviews import apply_review
@@ -138,7 +138,10 @@ class World:
             context: Any = FakeContext(task.input, task.instance_id or "")
             return drive(make_montage(context), self._do).result
         step = ACTIVITIES[task.name]
-        outcome = step(self.services, get_type_hints(step)["work"].from_wire(task.input))
+        try:
+            outcome = step(self.services, get_type_hints(step)["work"].from_wire(task.input))
+        except FanreelError as broke:
+            return broke  # thrown into the orchestrator
         return None if outcome is None else outcome.to_wire()
 
 
@@ -173,8 +176,8 @@ def _partition(one: Document) -> object:
     return one.video_id if isinstance(one, VideoDocument | AppearanceDocument) else getattr(one, "fan_id")  # noqa: B009
 
 
-def say(world: World, answer: Any, one: AppearanceDocument, fan_id: str = "ann") -> Heard:
-    return give_verdict(world.services, fan_id, one.id, answer, "eve", event_id=EVENT)
+def say(world: World, answer: Any, one: AppearanceDocument, fan_id: str = "ann", **more: Any) -> Heard:
+    return give_verdict(world.services, fan_id, one.id, answer, "eve", event_id=EVENT, **more)
 
 
 def test_a_question_that_is_answered_with_the_same_becomes_a_montage(world: World) -> None:
@@ -240,6 +243,93 @@ def test_ruling_out_the_only_match_withdraws_the_montage(world: World) -> None:
     assert world.outcomes() == {("ann", seen.id): "match"}
 
 
+def test_not_me_counts_again_after_consent_was_taken_back_and_given_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, instances = world.sees(0, 0, CLOSE), Instances()
+    body = {"fanId": "ann", "appearanceId": seen.id}
+    for _ in range(2):
+        world.documents.upsert(fan("ann", person(0)))  # with a selfie and consent, as at first
+        world.search()
+        assert world.outcomes() == {("ann", seen.id): "match"}
+        assert post(world, monkeypatch, instances, body)[0] == 202
+        world.carry_out(Start("apply_review", instances.started[-1][1], instances.work[-1]))
+        assert world.outcomes() == {}
+        withdrawn = {"fanId": "ann", "eventIds": [EVENT], "consent": {"given": False, "textVersion": "1"}}
+        register(world.services, FanRegistration.from_wire(withdrawn))
+    assert len(set(instances.started)) == 2, "a finished instance is not started again"
+
+
+def test_the_first_verdict_after_an_erasure_is_not_taken_for_the_first_before_it(world: World) -> None:
+    seen = world.sees(0, 0, NEARLY)
+    world.carry_out(say(world, "different", seen).start)
+    withdrawn = {"fanId": "ann", "eventIds": [EVENT], "consent": {"given": False, "textVersion": "1"}}
+    register(world.services, FanRegistration.from_wire(withdrawn))
+    world.documents.upsert(fan("ann", person(0)))
+    world.carry_out(say(world, "same", seen).start)
+    assert world.outcomes() == {("ann", seen.id): "match"}
+
+
+def test_nobody_overrules_what_a_fan_says_of_themselves(world: World) -> None:
+    seen = world.sees(0, 0, NEARLY)
+    world.search()
+    (question,) = open_questions(world.services, EVENT)
+    assert not_me(world.services, "ann", seen.id).is_new
+    old = VerdictGiven(match_id=question.match.id, verdict="same", by="eve", review_id=question.review_id)
+    for given in (old, old.model_copy(update={"verdicts": question.verdicts})):
+        with pytest.raises(NotAllowed, match="fan_said_not_me"):
+            heard_from_operator(world.services, EVENT, given)
+    world.documents.upsert(seen.model_copy(update={"end_ms": seen.end_ms + 100}))
+    with pytest.raises(NotAllowed, match="fan_said_not_me"):
+        say(world, "same", seen)
+    (review,) = world.documents.query(ReviewDocument, "", {})
+    assert [(one.answer, one.by) for one in review.verdicts] == [("different", "fan")]
+
+
+def test_a_fans_word_stands_though_an_operator_said_it_first_or_speaks_at_the_same_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (world.sees(index, 0, NEARLY) for index in range(2))
+    world.search()
+    say(world, "different", first)
+    assert not_me(world.services, "ann", first.id).is_new
+    assert not not_me(world.services, "ann", first.id).is_new
+    with pytest.raises(NotAllowed, match="fan_said_not_me"):
+        say(world, "same", first)
+
+    create = world.documents.create
+
+    def fan_first(document: Any) -> Any:
+        monkeypatch.undo()
+        not_me(world.services, "ann", second.id)
+        return create(document)
+
+    monkeypatch.setattr(world.documents, "create", fan_first)
+    with pytest.raises(NotAllowed, match="fan_said_not_me"):
+        say(world, "same", second)
+
+
+def test_an_answer_does_not_overrule_what_was_said_since_the_question_was_shown(world: World) -> None:
+    seen = world.sees(0, 0, NEARLY)
+    world.search()
+    page: Any = questions_page(world.services, EVENT, "")
+    (view,) = page["questions"]
+    assert view["verdicts"] == 0
+    given = VerdictGiven(
+        match_id=view["matchId"], verdict="different", by="eve", review_id=view["reviewId"], verdicts=0
+    )
+    assert heard_from_operator(world.services, EVENT, given).is_new
+    assert not heard_from_operator(world.services, EVENT, given).is_new, "the same answer can be sent again"
+    late = given.model_copy(update={"verdict": "same", "by": "bea"})
+    with pytest.raises(NotAllowed, match="question_changed"):
+        heard_from_operator(world.services, EVENT, late)
+    assert heard_from_operator(world.services, EVENT, late.model_copy(update={"verdicts": 1})).is_new
+    world.documents.delete(ReviewDocument, view["reviewId"], EVENT)
+    with pytest.raises(NotAllowed, match="question_changed"):
+        say(world, "same", seen, verdicts=2)
+    assert list(world.documents.query(ReviewDocument, "", {})) == []
+
+
 def test_a_second_face_of_the_same_frame_is_not_the_same_fan(world: World) -> None:
     one, other = world.sees(0, 0, NEARLY), world.sees(1, 0, NEARLY, start_ms=1_000, left=200)
     say(world, "same", one)
@@ -287,6 +377,20 @@ def test_an_answer_to_a_question_that_has_changed_is_refused(world: World) -> No
         not_me(world.services, "ann", seen.id)
 
 
+def test_of_two_faces_with_one_span_only_the_one_that_was_looked_at_is_meant(world: World) -> None:
+    """Two people are visible for a whole shot, and another analysis exchanges their ids."""
+    looked_at = world.sees(0, 0, NEARLY)
+    world.search()
+    (question,) = open_questions(world.services, EVENT)
+    start = looked_at.boxes[0]
+    world.documents.upsert(looked_at.model_copy(update={"boxes": (start, *((200, 40, 260, 120),) * 20)}))
+    assert open_questions(world.services, EVENT) == []
+    with pytest.raises(NotAllowed, match="question_changed"):
+        not_me(world.services, "ann", looked_at.id)
+    with pytest.raises(NotAllowed, match="question_changed"):
+        say(world, "same", looked_at, review_id=question.review_id)
+
+
 def test_a_fan_speaks_only_of_what_they_were_matched_with(world: World) -> None:
     seen = world.sees(0, 1, CLOSE)
     world.search()
@@ -320,6 +424,28 @@ def test_a_verdict_on_somebody_erased_meanwhile_is_not_kept(world: World, monkey
     with pytest.raises(InputRejected, match="not_found"):
         say(world, "different", seen)
     assert list(world.documents.query(ReviewDocument, "", {})) == []
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_nothing_is_left_of_a_fan_who_is_erased_before_their_verdict_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, breaks: bool
+) -> None:
+    seen = world.sees(0, 0, CLOSE)
+    world.search()
+    start = not_me(world.services, "ann", seen.id).start
+    erase(world.services, "ann")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise InputRejected("broken", "This search cannot be done.")
+
+    if breaks:
+        monkeypatch.setattr(matching, "search_video", broken)
+        with pytest.raises(InputRejected, match="broken"):
+            world.carry_out(start)
+    else:
+        assert world.carry_out(start) == {"fans": 1}, "who is affected is known all the same"
+    blobs, container = world.services.blobs, world.services.settings.container_results
+    assert list(blobs.list_names(container, naming.fan_results_prefix("ann"))) == []
 
 
 def test_a_match_of_an_earlier_network_can_be_ruled_out(world: World) -> None:
@@ -426,8 +552,10 @@ def test_questions_come_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) 
         (b'{"matchId": "m", "verdict": "same"}', "bad_body"),
         (b'{"matchId": "m", "verdict": "same", "by": ""}', "bad_body"),
         (b'{"fanId": "ann", "verdict": "same", "by": "eve"}', "bad_body"),
-        (b'{"matchId": "a/b", "verdict": "same", "by": "eve"}', "bad_id"),
-        (b'{"fanId": "ann", "appearanceId": "../x", "verdict": "same", "by": "eve"}', "bad_id"),
+        (b'{"matchId": "m", "verdict": "different", "by": "fan"}', "bad_body"),
+        (b'{"matchId": "m", "verdict": "different", "by": "eve", "verdicts": -1}', "bad_body"),
+        (b'{"matchId": "a/b", "verdict": "different", "by": "eve"}', "bad_id"),
+        (b'{"fanId": "ann", "appearanceId": "../x", "verdict": "different", "by": "eve"}', "bad_id"),
     ],
 )
 def test_a_bad_verdict_is_told_what_is_wrong(body: bytes, code: str) -> None:
@@ -436,11 +564,26 @@ def test_a_bad_verdict_is_told_what_is_wrong(body: bytes, code: str) -> None:
     assert (answer.status_code, json.loads(answer.get_body())["code"]) == (400, code)
 
 
+def test_only_what_was_looked_at_is_recognised() -> None:
+    """After another analysis the other ids may mean a stranger."""
+    for named in ({"matchId": "m"}, {"fanId": "ann", "appearanceId": "a"}):
+        body: dict[str, Any] = {**named, "verdict": "same", "by": "eve"}
+        answer = read_verdict(func.HttpRequest("POST", "/api/x", body=json.dumps(body).encode()))
+        assert isinstance(answer, func.HttpResponse)
+        view = json.loads(answer.get_body())
+        assert (answer.status_code, view["code"]) == (400, "bad_body")
+        assert "reviewId" in view["detail"]
+        body |= {"reviewId": "r-1"}
+        given = read_verdict(func.HttpRequest("POST", "/api/x", body=json.dumps(body).encode()))
+        assert given == VerdictGiven.from_wire(body)
+
+
 class Instances:
     """Stands for the Durable host's table of instances: what was started, and what became of it."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
+        self.work: list[FanSearch] = []
         self.status: Any = None
 
     async def get_status(self, instance_id: str) -> Any:
@@ -448,7 +591,7 @@ class Instances:
         return self.status
 
     async def start_new(self, name: str, instance_id: str, work: Any) -> None:
-        assert FanSearch.from_wire(work)
+        self.work.append(FanSearch.from_wire(work))
         self.started.append((name, instance_id))
 
 
@@ -467,6 +610,7 @@ def test_a_verdict_is_accepted_once_and_started_again_only_when_it_broke(
 ) -> None:
     seen, instances = world.sees(0, 0, NEARLY), Instances()
     body = {"fanId": "ann", "appearanceId": seen.id, "verdict": "same", "by": "eve"}
+    body["reviewId"] = review_id_of("ann", seen)
     status, view = post(world, monkeypatch, instances, body)
     assert (status, view["verdict"], view["isNew"], len(view["history"])) == (202, "same", True, 1)
     for state, starts in (("Completed", 1), ("Running", 1), ("Failed", 2)):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanreel.contracts import Answer, AppearanceDocument, FanDocument, MatchDocument, ReviewDocument, Verdict
-from fanreel.domain.matching import CoVisible, MatchPolicy, decide_matches, resolve_links
+from fanreel.domain.matching import CoVisible, MatchPolicy, decide_matches, face_id_of, resolve_links
 
 from .matching_world import EVENT, appearance, crowd, fan, person, seen_at
 
@@ -154,6 +154,20 @@ def test_a_verdict_follows_the_face_and_not_the_id() -> None:
         after = outcomes(decide([ANN], [somebody, renamed], review(looked_at, "ann", answer)))  # type: ignore[arg-type]
         assert after.get(("ann", renamed.id)) == expected
         assert after["ann", somebody.id] == "match"
+
+
+@pytest.mark.parametrize("sightings", ["boxes", "times"])
+def test_a_verdict_is_about_every_sighting_and_not_only_the_span_and_the_first(sightings: str) -> None:
+    """Two people who are visible for a whole shot have the same span, and may begin in the same place."""
+    looked_at = appearance("v-1-a00001", seen_at(person(0), NEARLY, 1), start_ms=1_000)
+    first = looked_at.boxes[0]
+    moved: dict[str, Any] = {"boxes": (first, *((900, 100, 1_050, 300),) * (len(looked_at.boxes) - 1))}
+    if sightings == "times":
+        moved = {"pts_ms": (1_000, 5_000, 5_400), "end_ms": looked_at.end_ms}
+    somebody = looked_at.model_copy(update=moved)
+    assert resolve_links([review(looked_at, "ann", "same")], [looked_at]).same
+    assert not resolve_links([review(looked_at, "ann", "same")], [somebody]).same
+    assert face_id_of(looked_at) != face_id_of(somebody)
 
 
 def test_a_denial_holds_for_every_part_of_what_was_looked_at() -> None:

@@ -33,7 +33,7 @@ A person's `same` overrules all of them but `reviews_contradict`; a person's `di
 from .calibration import Calibration, CalibrationFile, baseline_calibration
 from .decide import decide_matches
 from .gates import decision_for
-from .links import Links, is_about, resolve_links
+from .links import Links, face_id_of, is_about, resolve_links
 from .policy import MatchPolicy
 from .rivals import CoVisible
 
@@ -46,6 +46,7 @@ __all__ = [
     "baseline_calibration",
     "decide_matches",
     "decision_for",
+    "face_id_of",
     "is_about",
     "resolve_links",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanreel.contracts import AppearanceDocument, ReviewDocument
+from fanreel.domain import naming
 from fanreel.domain.boxes import iou
 
 REACH_MS = 250
@@ -61,12 +62,16 @@ def resolve_links(reviews: Iterable[ReviewDocument], appearances: Sequence[Appea
 
 
 def is_about(review: ReviewDocument, appearance: AppearanceDocument) -> bool:
-    """Say whether this very appearance was looked at."""
-    return (review.appearance_id, review.start_ms, review.end_ms, review.boxes[:1]) == (
-        appearance.id,
-        appearance.start_ms,
-        appearance.end_ms,
-        appearance.boxes[:1],
+    """Say whether this very appearance was looked at: every sighting, for many have one span or begin alike."""
+    looked_at = (review.appearance_id, review.start_ms, review.end_ms, review.pts_ms, review.boxes)
+    now = (appearance.id, appearance.start_ms, appearance.end_ms, appearance.pts_ms, appearance.boxes)
+    return looked_at == now
+
+
+def face_id_of(appearance: AppearanceDocument) -> str:
+    """Return the id of what is looked at with an appearance."""
+    return naming.face_id(
+        appearance.video_id, appearance.start_ms, appearance.end_ms, appearance.pts_ms, appearance.boxes
     )
 
 
