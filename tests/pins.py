@@ -46,10 +46,16 @@ def files() -> dict[str, str]:
     """Path under the root → text of each requirement file."""
     versions = installed()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    worker = closure([*project["dependencies"], *project["optional-dependencies"]["cpu"]])
     pins = {name: f"{name}=={versions[name]}\n" for name in versions}
-    cpu = "".join(pins[name] for name in sorted(worker))
-    gpu = re.sub(r"^onnxruntime==", "onnxruntime-gpu==", cpu, flags=re.MULTILINE)
+
+    def worker(extra: str) -> str:
+        # Installed here is the CPU build of onnxruntime; both builds need the same packages.
+        wanted = [
+            each.replace("onnxruntime-gpu", "onnxruntime") for each in project["optional-dependencies"][extra]
+        ]
+        return "".join(pins[name] for name in sorted(closure([*project["dependencies"], *wanted])))
+
+    cpu, gpu = worker("cpu"), re.sub(r"^onnxruntime==", "onnxruntime-gpu==", worker("gpu"), flags=re.MULTILINE)
     return {
         "tests/requirements.txt": HEADER + "".join(pins.values()),
         "gpu_workers/requirements-cpu.txt": HEADER + cpu,

@@ -41,7 +41,7 @@ def to_half(model: bytes) -> bytes:
     except ImportError as error:
         raise ModelFault(
             "half_needs_onnx",
-            "FANREEL_HALF_PRECISION converts networks when they are loaded: it needs onnx (extra `models`).",
+            "FANREEL_HALF_PRECISION converts networks when they are loaded: it needs onnx (extra `gpu`).",
         ) from error
     converted: Any = convert_float_to_float16(onnx.load_from_string(model), keep_io_types=True)
     return converted.SerializeToString()
