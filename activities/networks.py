@@ -13,5 +13,5 @@ def networks() -> Networks:
     """Return the networks; activities run in a thread pool, so only one of them loads."""
     with _lock:
         if not _loaded:
-            _loaded.append(load_networks(get_settings()))
+            _loaded.append(load_networks(get_settings(), selfies=True))
         return _loaded[0]

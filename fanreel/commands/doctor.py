@@ -18,6 +18,8 @@ from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.commands.detector import FALLBACK, REMEDY, quick_detectors
 from fanreel.errors import FanreelError
 from fanreel.inference.catalogue import catalogue
+from fanreel.inference.liveness import REMEDY as LIVENESS_REMEDY
+from fanreel.inference.liveness import liveness_states
 from fanreel.inference.packs import states
 from fanreel.local.processes import accepts, project_root
 from fanreel.local.servers import node_binary, npm_package
@@ -57,7 +59,7 @@ def doctor() -> None:
 def findings() -> list[Finding]:
     """Look at everything; never raises for something that is absent."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        _python, _node, _npm, _ffmpeg, _models, _provider, _port, _mirror,
+        _python, _node, _npm, _ffmpeg, _models, _liveness, _provider, _port, _mirror,
     )  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -132,6 +134,21 @@ def _models() -> Iterator[Finding]:
         yield Finding("face detector", "ok", ", ".join(state.entry.id for state in quick if state.ready))
     elif quick:
         yield Finding("face detector", "note", FALLBACK, REMEDY)
+
+
+def _liveness() -> Iterator[Finding]:
+    settings = get_settings()
+    if not settings.selfie_liveness:
+        yield Finding("selfie liveness", "ok", "switched off (FANREEL_SELFIE_LIVENESS=false)")
+        return
+    bad = {state.entry.id: state.state for state in liveness_states(settings) if not state.ready}
+    if not bad:
+        yield Finding("selfie liveness", "ok", f"both networks in {settings.model_dir}")
+        return
+    # Absent ones only cost the advice; a damaged one is refused when selfies are measured.
+    verdict: Verdict = "note" if set(bad.values()) == {"missing"} else "missing"
+    found = ", ".join(f"{name} {state}" for name, state in bad.items())
+    yield Finding("selfie liveness", verdict, f"{found}: no advice on selfies", f"run `{LIVENESS_REMEDY}`")
 
 
 def _provider() -> Iterator[Finding]:

@@ -1,4 +1,4 @@
 """The networks: catalogue, building and pulling, onnxruntime sessions, one adapter per role.
 
-Start at `networks.load_networks(settings)`; `packs.ensure_baseline(settings)` puts the files in place.
+Start at `networks.load_networks(settings)`; `packs.build_pack` and `packs.pull_pack` put the files in place.
 """

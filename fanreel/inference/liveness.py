@@ -6,16 +6,20 @@ picture on a screen: see `MAY_BE_A_PHOTO_BELOW`.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import structlog
 
 from fanreel.domain.faces import Bgr, Faces
 from fanreel.settings import Settings
 
 from .catalogue import catalogue
 from .images import chips, square_boxes, square_matrices
-from .packs import state_of
+from .packs import State, state_of
 from .runtime import RuntimeOptions, Session, open_network
+
+log = structlog.get_logger()
 
 ENLARGE = 1.4
 REAL_SIDE_PX, LIVE_SIDE_PX = 128, 32
@@ -53,17 +57,30 @@ def liveness_advice(scores: dict[str, float]) -> tuple[str, ...]:
 
 
 def load_liveness(settings: Settings) -> Liveness | None:
-    """Load both networks; None when the operator does not want them or their files are not there.
+    """Load both networks; None when the operator does not want them or their files are not there (logged once).
 
     Raises ModelFault `model_checksum_mismatch`, `model_unloadable` or `provider_missing`.
     """
     if not settings.selfie_liveness:
         return None
-    if any(state_of(catalogue().entry(name), settings.model_dir).state == "missing" for name in _NETWORKS):
+    absent = [one.entry.id for one in liveness_states(settings) if one.state == "missing"]
+    if absent:
+        _say_absent_once(", ".join(absent), str(settings.model_dir))
         return None
     options = RuntimeOptions.of(settings)
     real, live = (open_network(name, settings.model_dir, options) for name in _NETWORKS)
     return Liveness(real, live)
 
 
+def liveness_states(settings: Settings) -> list[State]:
+    """Return both networks and whether their files are here."""
+    return [state_of(catalogue().entry(name), settings.model_dir) for name in _NETWORKS]
+
+
+@cache
+def _say_absent_once(missing: str, model_dir: str) -> None:
+    log.warning("models.liveness_absent", missing=missing, model_dir=model_dir, remedy=REMEDY)
+
+
+REMEDY = "fanreel models build extra"
 _NETWORKS = ("antispoof", "liveness")

@@ -38,7 +38,7 @@ class Networks:
     batch_sizes: tuple[int, ...] = BATCH_BUCKETS["cpu"]
     """Batch sizes the sessions run, largest first."""
     liveness: Liveness | None = None
-    """Advice on selfies; none when not wanted or not built."""
+    """Advice on selfies; none where no selfies are measured, when not wanted, or when not built."""
 
     def warm_up(self) -> None:
         """Run every batch size once, so that no job pays for the first use; raises ModelFault."""
@@ -53,8 +53,8 @@ class Networks:
             self.embedder.embed(chips.select(np.arange(max(size // 2, 1))))  # the mirror images double it
 
 
-def load_networks(settings: Settings) -> Networks:
-    """Load the baseline pack, every file's checksum verified.
+def load_networks(settings: Settings, *, selfies: bool = False) -> Networks:
+    """Load the baseline pack, every file's checksum verified; for `selfies` also the networks that advise on them.
 
     YuNet detects when its file is there, otherwise the tiled SSD (said once in the log). Raises ModelFault
     `model_missing`, `model_checksum_mismatch`, `model_unloadable`, `provider_missing` or `pack_not_served`.
@@ -90,9 +90,8 @@ def load_networks(settings: Settings) -> Networks:
         )
     embedder = FusedEmbedder(network("face_recognition"), network("face_context"), contract)
     attributes = baseline_face_attributes(network, landmarks)
-    return Networks(
-        detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], load_liveness(settings)
-    )
+    liveness = load_liveness(settings) if selfies else None
+    return Networks(detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], liveness)
 
 
 @cache

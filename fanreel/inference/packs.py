@@ -19,7 +19,7 @@ class PackReport:
     """What a pack looks like after making it ready.
 
     made     ids built or fetched just now        ready  ids present and verified, `made` included
-    skipped  ids left out (optional and unreachable, or non-commercial without the flag)
+    skipped  ids left out (optional and unreachable, non-commercial without the flag, or not wanted)
     bytes    size of the ready files              notes  lines a person should read once
     """
 
@@ -65,7 +65,7 @@ def states(settings: Settings, entries: Iterable[Entry] | None = None) -> list[S
 
 
 def build_pack(settings: Settings, pack: Pack = "baseline", progress: Progress = silent) -> PackReport:
-    """Build the pack's built networks that are not there yet.
+    """Build the pack's built networks that are not there yet; advice on selfies only when the operator wants it.
 
     Raises InputRejected (npm package missing or another version), ModelFault (`build_not_reproduced`, …).
     """
@@ -73,6 +73,10 @@ def build_pack(settings: Settings, pack: Pack = "baseline", progress: Progress =
     entries = [entry for entry in catalogue().pack(pack) if entry.build is not None]
     for index, entry in enumerate(entries):
         progress(entry.file, index, len(entries))
+        if entry.role == "liveness" and not settings.selfie_liveness:
+            note = f"{entry.id}: left out, FANREEL_SELFIE_LIVENESS is false."
+            report = replace(report, skipped=(*report.skipped, entry.id), notes=(*report.notes, note))
+            continue
         if not state_of(entry, settings.model_dir).ready:
             _build(entry, settings)
             report = _made(report, entry)
@@ -148,25 +152,6 @@ def _pull(entry: Entry, settings: Settings, progress: Progress) -> str | None:
         write_pin(settings.model_dir, entry.id, digest)
         return digest
     return None
-
-
-def ensure_baseline(settings: Settings, progress: Progress = silent) -> PackReport:
-    """Build the baseline pack and fetch its optional detector when possible; idempotent, for set-up scripts.
-
-    Raises InputRejected or ModelFault when the pack cannot be built; an unreachable YuNet is only noted.
-    """
-    built = build_pack(settings, "baseline", progress)
-    if settings.selfie_liveness:
-        build_pack(settings, "extra", progress)
-    pulled = pull_pack(settings, "baseline", progress=progress)
-    return PackReport(
-        "baseline",
-        built.made + pulled.made,
-        built.ready + pulled.ready,
-        built.skipped + pulled.skipped,
-        built.bytes + pulled.bytes,
-        built.notes + pulled.notes,
-    )
 
 
 def _made(report: PackReport, entry: Entry) -> PackReport:

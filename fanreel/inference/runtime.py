@@ -179,7 +179,7 @@ def open_network(entry_id: str, model_dir: Path, options: RuntimeOptions) -> Onn
     """
     entry = catalogue().entry(entry_id)
     path = model_dir / entry.file
-    make = "fanreel models build" if entry.build else f"fanreel models pull {entry.pack}"
+    make = f"fanreel models {'build' if entry.build else 'pull'} {entry.pack}"
     try:
         model = path.read_bytes()
     except FileNotFoundError as error:

@@ -11,7 +11,7 @@ from fanreel.errors import InputRejected, ModelFault
 from fanreel.inference.build.steps import STEPS, build_step
 from fanreel.inference.catalogue import catalogue
 from fanreel.inference.networks import load_networks
-from fanreel.inference.packs import build_pack, ensure_baseline, states
+from fanreel.inference.packs import build_pack, pull_pack, states
 from fanreel.settings import Settings
 
 from .network_inputs import ROOT
@@ -37,15 +37,14 @@ def test_second_build_has_nothing_to_do(ssd_settings: Settings) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in ssd_settings.model_dir.iterdir()}
     report = build_pack(ssd_settings)
     assert report.made == ()
-    assert report.line() == "models: baseline pack ready (7 networks, 66 MB)"
+    assert report.line() == "models: baseline pack ready (8 networks, 67 MB)"
     assert {path.name: path.stat().st_mtime_ns for path in ssd_settings.model_dir.iterdir()} == before
 
 
 def test_set_up_goes_on_without_the_fetched_detector_and_says_so_once(ssd_settings: Settings) -> None:
     nowhere = ssd_settings.model_copy(update={"model_mirror": "http://127.0.0.1:9/models"})
-    report = ensure_baseline(nowhere)
-    assert report.skipped == ("yunet",)
-    assert len(report.ready) == 7
+    report = pull_pack(nowhere, "baseline")
+    assert (report.skipped, report.ready) == (("yunet",), ())
     assert len(report.notes) == 1
     assert "the tiled SSD serves" in report.notes[0]
     assert load_networks(nowhere).detector.name == "ssd_tiled"
@@ -66,7 +65,7 @@ def test_damaged_file_is_refused_then_rebuilt(ssd_settings: Settings, tmp_path: 
 
 
 def test_missing_pack_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ModelFault, match="run `fanreel models build`") as fault:
+    with pytest.raises(ModelFault, match="run `fanreel models build baseline`") as fault:
         load_networks(Settings(model_dir=tmp_path))
     assert fault.value.code == "model_missing"
 
