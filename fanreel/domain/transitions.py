@@ -36,6 +36,8 @@ HALF_LENGTHS_MS = (120, 160, 200, 240, 320, 400, 480, 600, 760, 960, 1200)
 """Half lengths of dissolves looked for."""
 MAX_HALF_MS = HALF_LENGTHS_MS[-1]
 MIN_HALF_FRAMES = 3
+MIN_FRAME_MS = 1.0
+"""Frames are taken to be at least this far apart: of a broken clock several frames may share a millisecond."""
 
 MIX_RESIDUAL = 0.06
 """Inside a dissolve, this share of the change at most is not a mix of the pictures at its ends (what moves)."""
@@ -70,7 +72,7 @@ def find_transitions(
     if len(times) < 2 * MIN_HALF_FRAMES + 1:
         return ()
     pictures = _live(np.asarray(tiles, np.float32))
-    frame_ms = float(np.median(np.diff(times)))
+    frame_ms = max(MIN_FRAME_MS, float(np.median(np.diff(times))))
     fades = _fades(times, pictures, frame_ms)
     detail = np.asarray(texture, np.float32)
     mixes = [

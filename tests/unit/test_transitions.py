@@ -111,6 +111,15 @@ def test_any_few_frames_give_an_answer(frames: int, level: int) -> None:
     assert isinstance(found_in(np.full((frames, 18, 32), 100.0 * level - 100)), tuple)
 
 
+@pytest.mark.parametrize("each_ms", [0, 0.3], ids=["one moment", "three in a millisecond"])
+def test_frames_that_share_their_milliseconds_give_an_answer(each_ms: float) -> None:
+    pictures = np.concatenate([faded(0.0, 12, 10, 12), dissolve(12)])
+    tiles = np.rint(pictures).astype(np.uint8).reshape(len(pictures), -1)
+    times = [int(index * each_ms) for index in range(len(pictures))]
+    for found in find_transitions(times, tiles, energy(pictures)):
+        assert times[0] <= found.start_ms <= found.end_ms <= times[-1]
+
+
 @pytest.mark.parametrize("border", range(25, 75, 7))
 def test_pieces_that_overlap_by_a_second_find_what_the_whole_shows(border: int) -> None:
     """Whatever a border's place, the dissolve (12 frames from 40 on) belongs to one piece, and is the same."""
