@@ -145,18 +145,3 @@ def fan_probability(probabilities: Mapping[str, float]) -> float:
 def looks_of(measure: ShotMeasure) -> dict[str, NDArray[np.float32]]:
     """Return the columns that features are made of."""
     return {name: np.array(getattr(measure, name), np.float32) for name in LOOK_COLUMNS}
-
-
-NOBODY_FROM = 0.95
-"""A look is passed over when it shows a graphic or play at least this surely…"""
-RECOGNISABLE_SHARE = 0.06
-"""…and no face in it is this high, as a share of the picture: 43 px of 720, where templates begin to tell people
-apart. A large face is a person, whatever the rest of the picture says."""
-
-
-def worth_looking(probabilities: Mapping[str, float], largest_face_share: float) -> bool:
-    """Tell whether the faces of a look, or of a shot so far, are worth attributes and templates.
-
-    `largest_face_share` is the highest face over the height of the picture, 0 without one.
-    """
-    return largest_face_share >= RECOGNISABLE_SHARE or fan_probability(probabilities) > 1 - NOBODY_FROM

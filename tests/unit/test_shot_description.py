@@ -12,7 +12,6 @@ from fanreel.domain.shot_kinds import (
     FEATURES,
     KINDS,
     PICTURE_COLUMNS,
-    RECOGNISABLE_SHARE,
     UNKNOWN,
     LookFaces,
     fan_probability,
@@ -20,7 +19,6 @@ from fanreel.domain.shot_kinds import (
     kind_of,
     read_model,
     shot_features,
-    worth_looking,
 )
 from fanreel.domain.shot_quality import NEUTRAL, FacePlace, face_score, picture_quality, shot_quality
 from fanreel.domain.shot_types import shot_type
@@ -143,13 +141,6 @@ def test_the_motion_across_the_cut_says_nothing_about_the_shot() -> None:
     assert one is not None
     assert other is not None
     assert one.tolist() == other.tolist()
-
-
-@given(unit, unit)
-def test_a_large_face_is_always_worth_a_look(sure: float, height: float) -> None:
-    probabilities = {"people": 0.0, "crowd": 0.0, "play": sure, "graphic": 1 - sure}
-    assert worth_looking(probabilities, height) == (height >= RECOGNISABLE_SHARE)
-    assert worth_looking({"people": 0.2, "crowd": 0.0, "play": 0.8, "graphic": 0.0}, height)
 
 
 def result(
