@@ -17,10 +17,23 @@ from .base import StageClock
 from .sampling import Sampler
 from .shots import ShotSettings, ShotStage
 
-QUEUED_FRAMES = 4
-"""Sampled frames that may wait (a 1080p one is 9 MB with its source): enough to even out key frames."""
+QUEUED_FRAMES, QUEUED_BYTES = 4, 50_000_000
+"""Sampled frames that may wait, enough to even out key frames, and what their pictures may take."""
 
 _SHOTS = ShotSettings()
+
+
+def picture_bytes(media: MediaInfo) -> int:
+    """Return what a displayed picture of the video takes, BGR."""
+    return 3 * media.width * media.height
+
+
+def frames_within(most: int, budget_bytes: int, frame_bytes: int, least: int = 1) -> int:
+    """Return how many pictures of `frame_bytes` may be held: what fits in the budget, from `least` to `most`.
+
+    `least` are held whatever they take: work stands still with fewer.
+    """
+    return max(least, min(most, budget_bytes // max(frame_bytes, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,9 @@ class DecodeThread:
         self._segment = segment
         self._sampler = Sampler(sample_fps, from_ms=segment.start_ms)
         self._clock = clock
-        self._frames: queue.Queue[SampledFrame | BaseException | None] = queue.Queue(QUEUED_FRAMES)
+        self._frames: queue.Queue[SampledFrame | BaseException | None] = queue.Queue(
+            frames_within(QUEUED_FRAMES, QUEUED_BYTES, picture_bytes(media))
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._decode, name="decode", daemon=True)
 
@@ -95,6 +110,7 @@ class DecodeThread:
             if self._sampler.wants(frame.pts_ms):
                 with self._clock.measure("convert"):
                     frame.bgr()
+                frame.release()  # the shot stage made the small picture
                 cuts = self.shots.cuts_ms(self._segment.start_ms, self._segment.decode_end_ms)
                 self._put(SampledFrame(frame, cuts, recent[0] - _SHOTS.min_gap_ms))
 

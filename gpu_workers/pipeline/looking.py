@@ -9,15 +9,16 @@ import cv2
 
 from fanreel.inference.runtime import Provider, usable_cores
 
-from .decoding import SampledFrame
+from .decoding import SampledFrame, frames_within
 from .faces import FaceStage, Look
 
 FRAMES_TOGETHER: dict[Provider, int] = {"cpu": 1, "cuda": 8}
 """Frames that share a call of the detector. A CPU gains nothing by it: larger planes fall out of its cache."""
 CUDA_THREADS = 2
 """One prepares the next frames while the device is busy with the other's."""
-FRAMES_AHEAD = 12
-"""Frames on their way or waiting to be taken (a 1080p one is 9 MB): work to do while faces are being embedded."""
+FRAMES_AHEAD, BYTES_AHEAD = 12, 150_000_000
+"""Frames on their way or waiting to be taken, work to do while faces are being embedded, and what their pictures
+may take: of 1080p all twelve fit, of 4K six. Every thread has work and one frame waits, whatever that takes."""
 
 Taken = tuple[Look, SampledFrame]
 
@@ -29,13 +30,15 @@ class LookThreads:
     two threads with a frame each are a quarter faster than two that share the layers of one.
     """
 
-    def __init__(self, stage: FaceStage, provider: Provider, threads: int = 0) -> None:
+    def __init__(self, stage: FaceStage, provider: Provider, threads: int = 0, *, frame_bytes: int) -> None:
         cv2.setNumThreads(1)  # the same for picture operations; OpenCV knows only one number for the whole process
         self._stage = stage
         self._together = FRAMES_TOGETHER[provider]
-        self._pool = ThreadPoolExecutor(
-            CUDA_THREADS if provider == "cuda" else threads or usable_cores(), thread_name_prefix="look"
+        workers = CUDA_THREADS if provider == "cuda" else threads or usable_cores()
+        self.most_ahead = frames_within(
+            FRAMES_AHEAD, BYTES_AHEAD, frame_bytes, least=max(workers, self._together) + 1
         )
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="look")
         self._waiting: list[SampledFrame] = []
         self._running: deque[tuple[Future[list[Look]], list[SampledFrame]]] = deque()
         self.looks_taken = 0
@@ -57,7 +60,7 @@ class LookThreads:
 
     def ready(self) -> Iterator[Taken]:
         """Yield what is done, in order, and wait only when too many frames are on their way; raises ModelFault."""
-        while self._running and (self._running[0][0].done() or self._ahead > FRAMES_AHEAD):
+        while self._running and (self._running[0][0].done() or self._ahead > self.most_ahead):
             yield from self._take()
 
     def rest(self) -> Iterator[Taken]:

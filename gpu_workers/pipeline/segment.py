@@ -10,7 +10,7 @@ from fanreel.inference.networks import Networks
 from fanreel.settings import Settings
 
 from .base import StageClock
-from .decoding import DecodeThread
+from .decoding import DecodeThread, picture_bytes
 from .faces import FaceStage
 from .following import FollowStage
 from .looking import LookThreads, Taken
@@ -46,7 +46,12 @@ def analyze_segment(
     clock = StageClock()
     picture, follow = PictureStage(), FollowStage(_look_interval_ms(media, settings), segment)
     recognition = RecognitionStage(networks, clock)
-    looks = LookThreads(FaceStage(networks, clock), settings.execution_provider, settings.inference_threads)
+    looks = LookThreads(
+        FaceStage(networks, clock),
+        settings.execution_provider,
+        settings.inference_threads,
+        frame_bytes=picture_bytes(media),
+    )
 
     def recognise(taken: Iterable[Taken]) -> None:
         for look, sampled in taken:

@@ -7,14 +7,32 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fanreel.errors import ModelFault
 from fanreel.inference.chips import FaceChips
-from gpu_workers.pipeline.decoding import SampledFrame
+from gpu_workers.pipeline.decoding import SampledFrame, frames_within
 from gpu_workers.pipeline.faces import FaceStage, Look
 from gpu_workers.pipeline.looking import FRAMES_AHEAD, FRAMES_TOGETHER, LookThreads
 
 pytestmark = pytest.mark.unit
+
+FULL_HD_BYTES, UHD_BYTES = 3 * 1920 * 1080, 3 * 3840 * 2160
+
+
+@given(st.integers(1, 20), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 20))
+def test_pictures_held_fit_the_budget_or_are_the_least_that_work_needs(
+    most: int, budget_bytes: int, frame_bytes: int, least: int
+) -> None:
+    held = frames_within(most, budget_bytes, frame_bytes, least)
+    assert least <= held <= max(least, most)
+    assert held == least or held * frame_bytes <= budget_bytes
+
+
+def test_a_device_can_prepare_a_group_beside_the_one_it_looks_at_whatever_the_size() -> None:
+    with threads_with(Stage(), "cuda", frame_bytes=16 * UHD_BYTES) as looks:
+        assert looks.most_ahead == FRAMES_TOGETHER["cuda"] + 1
 
 
 @dataclass
@@ -45,8 +63,10 @@ def _empty_look(sample: int, pts_ms: int) -> Look:
     return Look(sample, pts_ms, np.zeros((0, 4), np.int32), none, none, none, rows, FaceChips.none())
 
 
-def threads_with(stage: Stage, provider: Any = "cpu", threads: int = 3) -> LookThreads:
-    return LookThreads(cast(FaceStage, stage), provider, threads)
+def threads_with(
+    stage: Stage, provider: Any = "cpu", threads: int = 3, frame_bytes: int = FULL_HD_BYTES
+) -> LookThreads:
+    return LookThreads(cast(FaceStage, stage), provider, threads, frame_bytes=frame_bytes)
 
 
 def frame(number: int) -> SampledFrame:
@@ -67,13 +87,16 @@ def test_looks_come_in_the_order_of_frames_each_with_its_own() -> None:
     assert looks.looks_taken == 50
 
 
-def test_frames_on_their_way_are_bounded() -> None:
+@pytest.mark.parametrize(
+    ("frame_bytes", "most"), [(FULL_HD_BYTES, FRAMES_AHEAD), (UHD_BYTES, 6), (4 * UHD_BYTES, 4)]
+)
+def test_frames_on_their_way_are_bounded_by_what_they_take(frame_bytes: int, most: int) -> None:
     stage = Stage()
-    with threads_with(stage) as looks:
-        for number in range(FRAMES_AHEAD):
+    with threads_with(stage, frame_bytes=frame_bytes) as looks:
+        for number in range(most):
             looks.submit(frame(number))
             assert list(looks.ready()) == []
-        looks.submit(frame(FRAMES_AHEAD))
+        looks.submit(frame(most))
         stage.go.set()
         assert len(list(looks.ready())) >= 1  # the one too many had to be waited for
         list(looks.rest())

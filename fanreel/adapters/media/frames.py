@@ -42,36 +42,40 @@ class DecodeStats:
 class Frame:
     """A decoded frame; converted when first asked, and once."""
 
-    __slots__ = ("_bgr", "_converter", "_small", "_source", "pts_ms")
+    __slots__ = ("_bgr", "_converter", "_small", "_small_for", "_source", "coded_size", "is_corrupt", "pts_ms")
 
     def __init__(self, source: VideoFrame, pts_ms: int, converter: Converter) -> None:
         self.pts_ms = pts_ms
-        self._source = source
+        self.coded_size: tuple[int, int] = (source.width, source.height)
+        """Width and height as coded; another one than the frame's before is a change of programme."""
+        self.is_corrupt: bool = source.is_corrupt
+        """Whether the decoder flagged the picture as damaged."""
+        self._source: VideoFrame | None = source
         self._converter = converter
         self._bgr: Bgr | None = None
         self._small: Bgr | None = None
-
-    @property
-    def coded_size(self) -> tuple[int, int]:
-        """Width and height as coded; another one than the frame's before is a change of programme."""
-        return self._source.width, self._source.height
-
-    @property
-    def is_corrupt(self) -> bool:
-        """Whether the decoder flagged the picture as damaged."""
-        return self._source.is_corrupt
+        self._small_for = 0  # the width that was asked for: a narrow picture stays narrower
 
     def bgr(self) -> Bgr:
         """Return the picture at the video's displayed size; the same array every time, not to be written to."""
         if self._bgr is None:
-            self._bgr = self._converter.full(self._source)
+            self._bgr = self._converter.full(self._coded())
         return self._bgr
 
     def small(self, width: int) -> Bgr:
         """Return the picture at most `width` pixels wide, aspect kept, without converting the full one."""
-        if self._small is None or self._small.shape[1] != width:
-            self._small = self._converter.small(self._source, width)
+        if self._small is None or self._small_for != width:
+            self._small_for = width
+            self._small = self._converter.small(self._coded(), width)
         return self._small
+
+    def release(self) -> None:
+        """Let go of the coded picture, half as large as the full one; pictures made so far can still be had."""
+        self._source = None
+
+    def _coded(self) -> VideoFrame:
+        assert self._source is not None, "The frame was released before this picture was made."
+        return self._source
 
 
 def iter_frames(
