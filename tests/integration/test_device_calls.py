@@ -1,22 +1,32 @@
 """Networks on a device: bound calls, fixed shapes, 16 bit. What needs no CUDA device runs on the CPU."""
 
+import ctypes
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
 
+from fanreel.domain.faces import Bgr, Faces
 from fanreel.errors import ModelFault
+from fanreel.inference.boxes import areas, intersections
 from fanreel.inference.half import TOLERANCE, difference, to_half, within_tolerance
 from fanreel.inference.networks import Networks, load_networks
 from fanreel.inference.runtime import BoundCalls, OnnxSession, RuntimeOptions, open_network
+from fanreel.inference.yunet import YuNetDetector
 from fanreel.settings import Settings
+from tests.golden.network_inputs import PHOTOS
+from tests.golden.test_cascade import FACE, scene
 
 pytestmark = pytest.mark.integration
 
 TEMPLATE_TOLERANCE = 0.01
 """Length of the difference of two unit templates; strangers lie at about .6 or more."""
+SAME_PLACE = 0.8
+"""Intersection over union of two boxes of one face."""
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +38,34 @@ def model() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def cuda() -> Networks:
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
+def cuda(model: bytes) -> Networks:
+    """Whatever goes wrong where there is a device is a failure, and no reason to skip."""
+    assert model
+    if "CUDAExecutionProvider" not in ort.get_available_providers() or not cuda_devices():
         pytest.skip("needs onnxruntime-gpu and a CUDA device")
+    return load_networks(Settings(execution_provider="cuda"))
+
+
+def cuda_devices() -> int:
+    """Return how many devices the driver knows; 0 without a driver."""
     try:
-        return load_networks(Settings(execution_provider="cuda"))
-    except ModelFault as fault:
-        pytest.skip(f"needs a CUDA device and the baseline networks: {fault.message}")
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+
+
+PLACES = [(200, 200, 36), (640, 400, 160), (1000, 120, 48), (420, 620, 60), (1100, 560, 90)]
+"""Middle and height of the faces in `crowd`: some are found coarsely, some finely."""
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Bgr:
+    photo = cv2.imread(str(PHOTOS / FACE[0])) if PHOTOS.is_dir() else None
+    if photo is None:
+        pytest.skip("needs the photographs of npm face-api: make setup")
+    return scene({FACE[0]: np.asarray(photo, np.uint8)}, *PLACES)
 
 
 def faces(count: int) -> np.ndarray:
@@ -118,28 +149,44 @@ def test_the_device_answers_as_the_cpu(cuda: Networks, count: int) -> None:
 
 
 @pytest.mark.gpu
-def test_templates_of_the_device_and_of_the_cpu_agree(cuda: Networks) -> None:
+def test_faces_and_templates_of_the_device_and_of_the_cpu_agree(cuda: Networks, crowd: Bgr) -> None:
     cuda.warm_up()
     cpu = load_networks(Settings(execution_provider="cpu"))
-    frame = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
-    assert len(cuda.detector.detect(frame)) == len(cpu.detector.detect(frame))
-    chips = cpu.embedder.chips(frame, _made_faces())
+    found = cpu.detector.detect(crowd)
+    assert_same_faces(cuda.detector.detect(crowd), found, len(PLACES))
+    chips = cpu.embedder.chips(crowd, found)
     apart = np.linalg.norm(cuda.embedder.embed(chips) - cpu.embedder.embed(chips), axis=1)
     assert float(apart.max()) < TEMPLATE_TOLERANCE
 
 
 @pytest.mark.gpu
-def test_16_bit_templates_stay_within_the_tolerance_on_the_device(cuda: Networks) -> None:
+def test_16_bit_templates_stay_within_the_tolerance_on_the_device(cuda: Networks, crowd: Bgr) -> None:
     half = load_networks(Settings(execution_provider="cuda", half_precision=True))
-    frame = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
-    chips = cuda.embedder.chips(frame, _made_faces())
+    found = cuda.detector.detect(crowd)
+    assert_same_faces(half.detector.detect(crowd), found, len(PLACES))
+    chips = cuda.embedder.chips(crowd, found)
     apart = np.linalg.norm(half.embedder.embed(chips) - cuda.embedder.embed(chips), axis=1)
     assert float(apart.max()) < TEMPLATE_TOLERANCE
 
 
-def _made_faces():
-    from fanreel.domain.faces import Faces
+def assert_same_faces(found: Faces, expected: Faces, count: int) -> None:
+    """Every expected face has one of its own that covers the same place."""
+    assert len(found) == len(expected) == count
+    common = intersections(found.boxes, expected.boxes)
+    union = areas(found.boxes)[:, None] + areas(expected.boxes)[None, :] - common
+    overlap = common / union
+    assert sorted(overlap.argmax(axis=0).tolist()) == list(range(count))
+    assert float(overlap.max(axis=0).min()) > SAME_PLACE
 
-    boxes = np.array([[100, 100, 300, 340], [500, 200, 620, 350]], np.float32)
-    points = boxes[:, None, :2] + np.array([[[50, 80], [150, 80], [100, 140], [60, 190], [140, 190]]], np.float32)
-    return Faces(boxes, np.ones(2, np.float32), points.astype(np.float32))
+
+def test_shapes_prepared_for_a_device_find_the_same_faces_and_templates(model: bytes, crowd: Bgr) -> None:
+    """What the device runs, on the CPU: so that the scene and its bounds are judged without a device, too."""
+    assert model
+    networks = load_networks(Settings())
+    if not isinstance(networks.detector, YuNetDetector):
+        pytest.skip("needs YuNet: fanreel models pull")
+    found = networks.detector.detect(crowd)
+    fixed = replace(networks.detector, fixed_shapes=True).detect(crowd)
+    assert_same_faces(fixed, found, len(PLACES))
+    with pytest.raises(AssertionError):
+        assert_same_faces(found.select(np.arange(1, len(found))), found, len(PLACES))
