@@ -67,7 +67,7 @@ def show_votes(people: PersonStills) -> None:
 
 def show_ages(people: PersonStills) -> None:
     """Print the error of age by band. No number of ours is fitted on ages, so all faces count."""
-    table = Table(title="age, UTKFace (age_gender's training set holds most of it)")
+    table = Table(title="age, UTKFace (each photograph its own person; age_gender may have been trained on it)")
     for name in ("years", "n", "mean error", "mean absolute error"):
         table.add_column(name, justify="right")
     for low, high in (*AGE_BANDS, (0, 120)):
@@ -83,8 +83,8 @@ def groups(people: PersonStills) -> dict[str, Mask]:
     adult = people.seen_age >= ADULT_FROM_YEARS
     return {
         "LFW, first name": judged & ~utk,
-        "UTKFace, looks 13+": judged & utk & adult,
-        "UTKFace, looks younger": judged & utk & ~adult,
+        "UTKFace (a photo = a person), looks 13+": judged & utk & adult,
+        "UTKFace (a photo = a person), looks younger": judged & utk & ~adult,
     }
 
 

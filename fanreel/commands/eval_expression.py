@@ -1,4 +1,8 @@
-"""`fanreel eval expression`: calibration of the expressions on stills, excitement on clips of known course."""
+"""`fanreel eval expression`: calibration of the expressions on stills, excitement on clips of known course.
+
+The clips are no unseen judge of excitement: how much a jerking head counts (MOTION_SHARE and MOTION_FULL of
+domain/excitement.py) was set after seeing the acted and the celebrations clip.
+"""
 
 import csv
 from dataclasses import dataclass
@@ -51,12 +55,17 @@ def expression(
     ranges: Annotated[Path, typer.Option(help="Labelled ranges of clips, CSV.")] = RANGES,
     stills: Annotated[bool, typer.Option(help="Also judge the calibration on labelled stills.")] = True,
 ) -> None:
-    """Judge expressions on the half of the stills nothing was fitted on, and excitement on labelled clips."""
+    """Judge expressions on the half of the stills nothing was fitted on, and show excitement on labelled clips.
+
+    The head-motion constants were set after seeing the acted and the celebrations clip.
+    """
     networks = load_networks(get_settings())
     if stills:
         show_stills(expression_stills(media, networks))
     for clip, labelled in read_ranges(ranges).items():
         show_clip(clip, labelled, moments(media / "video" / clip, labelled, networks))
+    out.print("The head-motion constants were set after seeing the acted and the celebrations clip; these do not")
+    out.print("judge them independently.")
 
 
 def read_ranges(path: Path) -> dict[str, list[Range]]:

@@ -24,7 +24,9 @@ MOUTH_WIDE = 0.6
 MOTION_SHARE = 0.15
 MOTION_FULL = 0.12
 """How much a jerking head adds to what the face shows, and the jerk in face sizes that counts in full: in nine of
-ten looks a woman who sits and talks stays below a third of it, celebrating players jerk by .2 to .4."""
+ten looks a woman who sits and talks stays below a third of it, celebrating players jerk by .2 to .4.
+Both were set after seeing the acted and the celebrations clip of `fanreel eval expression`, which therefore do not
+judge them."""
 MOTION_SIGHTINGS = 3
 
 SMOOTHING_MS = 600

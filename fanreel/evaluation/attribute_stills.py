@@ -3,6 +3,9 @@
 Expressions: photographs of Labelled Faces in the Wild and of films with the labels of muxspace/facial_expressions
 (`emotion/muxspace/legend_full.csv`). Gender and age: UTKFace (in the file's name), and Labelled Faces in the Wild
 where the first name is unmistakable. People are split in two by `in_fitting_half`.
+
+UTKFace names nobody: each of its photographs counts as a person of its own, so that one person may sit in both
+halves. `age_gender` may have been trained on it.
 """
 
 import csv
