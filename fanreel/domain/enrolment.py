@@ -18,15 +18,15 @@ OUTLIER_MIN_SELFIES = 3
 
 OUTLIER_FMR = 0.015
 """A selfie that lies farther from the mean of the others than this share of strangers do is not taken for the same
-person: .65 with the baseline networks. On Labelled Faces in the Wild 0.4 % of own pictures lie farther from the
-mean of two others, and 98 % of strangers' do."""
+person. On Labelled Faces in the Wild 0.4 % of own pictures lie farther from the mean of two others, and 98 % of
+strangers' do."""
 
 OUTLIER_REASON = "selfie_outlier"
 OUTLIER_HINT = "This picture does not look like your other ones, so it is not used; is it really you?"
 
 DISAGREE_FMR = 0.01
-"""Two selfies farther apart than this share of strangers' may show two people: .69 with the baseline networks.
-1.2 % of own pairs are farther apart, and 98 % of strangers' (Labelled Faces in the Wild)."""
+"""Two selfies farther apart than this share of strangers' may show two people: of own pairs 1.2 % are, and 98 % of
+strangers' (Labelled Faces in the Wild)."""
 
 DISAGREE_REASON = "selfies_disagree"
 """Reason of a fan who is ready but whose selfies may show two people: nothing is matched without review."""

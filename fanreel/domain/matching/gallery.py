@@ -100,11 +100,14 @@ def fan_columns(fans: Sequence[FanDocument]) -> FanColumns:
         raise ContractBroken("duplicate_fan", "the gallery holds one fan twice")
     templates = _templates(usable, [fan.fan_id for fan in usable])
     selfies = [(row, selfie) for row, fan in enumerate(usable) for selfie in pooled_selfies(fan)]
+    # Fans enrolled before it was stored: unpacking everybody's selfies takes longer than the search.
+    unknown = [(row, selfie) for row, selfie in selfies if usable[row].cohesion is None]
+    known = np.array([1.0 if fan.cohesion is None else fan.cohesion for fan in usable], np.float32)
     owner = np.array([row for row, _ in selfies], np.intp)
     return FanColumns(
         tuple(usable),
         templates,
-        _cohesion(templates, owner, [selfie for _, selfie in selfies]),
+        _cohesion(templates, known, np.array([row for row, _ in unknown], np.intp), [one for _, one in unknown]),
         _means(owner, [selfie.female_probability for _, selfie in selfies], len(usable)),
         _means(owner, [selfie.age_years for _, selfie in selfies], len(usable)),
     )
@@ -194,11 +197,10 @@ def _decoded(vectors: Vectors, name: str) -> bytes:
     return data
 
 
-def _cohesion(templates: F32, owner: Rows, selfies: Sequence[SelfieRecord]) -> F32:
-    """Return the weighted mean cosine of each fan's selfies with the template, (n,); 1 without selfies."""
-    cohesion = np.ones(len(templates), np.float32)
+def _cohesion(templates: F32, cohesion: F32, owner: Rows, selfies: Sequence[SelfieRecord]) -> F32:
+    """Return the cohesion (n,), measured for the owners of these selfies: their weighted mean cosine."""
     if not selfies:
-        return cohesion
+        return np.clip(cohesion, 0.0, 1.0)
     embedded = [one.template for one in selfies if one.template is not None]  # all of them: they are pooled
     singles = _unit_rows(embedded, [one.blob_name for one in selfies])
     if singles.shape[1] != templates.shape[1]:
@@ -206,8 +208,8 @@ def _cohesion(templates: F32, owner: Rows, selfies: Sequence[SelfieRecord]) -> F
     cosine = np.einsum("ij,ij->i", singles, templates[owner], dtype=np.float64)
     weight = np.fmax(np.array([one.quality for one in selfies], np.float64), MIN_WEIGHT)
     total = np.bincount(owner, weight, len(templates))
-    known = total > 0
-    cohesion[known] = (np.bincount(owner, weight * cosine, len(templates))[known] / total[known]).astype(
+    measured = total > 0
+    cohesion[measured] = (np.bincount(owner, weight * cosine, len(templates))[measured] / total[measured]).astype(
         np.float32
     )
     return np.clip(cohesion, 0.0, 1.0)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fanreel.contracts import AppearanceDocument, FaceRef, MatchDocument, Shot, VideoDocument
+from fanreel.domain.matching import face_id_of
 
 from .strangers import Box, Strangers
 from .style import MontageStyle
@@ -123,6 +124,8 @@ def _is_about(match: MatchDocument, appearance: AppearanceDocument) -> bool:
 
     Ids count appearances: after a video was merged anew, the id in an older match may be somebody else's.
     """
+    if match.face_id is not None and match.face_id != face_id_of(appearance):
+        return False
     return (match.video_id, match.start_ms, match.end_ms, match.model_contract) == (
         appearance.video_id,
         appearance.start_ms,
