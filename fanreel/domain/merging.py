@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from fanreel.domain.attributes import vote
 from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
 from fanreel.domain.shot_description import describe_shots
+from fanreel.domain.shot_kinds import worth_searching
 from fanreel.domain.stitching import one_per_segment, stitch
 from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
 from fanreel.errors import ContractBroken
@@ -58,7 +59,12 @@ def merge_segments(
     contract = _common_contract(chosen)
     timeline = build_timeline(plan, chosen)
     tracks = stitch(chosen)
-    appearances = build_appearances(tracks, timeline.shots, sample_times(chosen))
+    shots = describe_shots(timeline.shots, chosen, tracks)
+    height_px = max((result.frame_height for result in chosen), default=1)
+    appearances = [
+        _searched_or_not(appearance, shots[appearance.shot_index], height_px)
+        for appearance in build_appearances(tracks, timeline.shots, sample_times(chosen))
+    ]
     persons = _persons(appearances)
     loudness = join_loudness(plan.media.duration_ms, sounds)
     crowd = crowd_excitement(np.array(loudness))
@@ -72,7 +78,7 @@ def merge_segments(
         for index, (appearance, curve) in enumerate(zip(appearances, curves, strict=True))
     )
     return MergedVideo(
-        shots=describe_shots(timeline.shots, chosen, tracks),
+        shots=shots,
         appearances=documents,
         people=_people(plan.video_id, event_id, documents, names),
         loudness_db=loudness,
@@ -80,6 +86,16 @@ def merge_segments(
         gaps=timeline.gaps,
         seconds=_total_seconds(chosen),
     )
+
+
+def _searched_or_not(appearance: Appearance, shot: Shot, height_px: int) -> Appearance:
+    """Return the appearance without its faces where no fan is: no template, no person, no search for it."""
+    if appearance.faces is None:
+        return appearance
+    share = float(appearance.faces.height_px.max()) / height_px
+    if worth_searching(shot.fan_probability, share):
+        return appearance
+    return replace(appearance, faces=None, pooled=None)
 
 
 def _of_plan(plan: SegmentPlanDocument, results: Sequence[SegmentResult]) -> list[SegmentResult]:

@@ -145,3 +145,19 @@ def fan_probability(probabilities: Mapping[str, float]) -> float:
 def looks_of(measure: ShotMeasure) -> dict[str, NDArray[np.float32]]:
     """Return the columns that features are made of."""
     return {name: np.array(getattr(measure, name), np.float32) for name in LOOK_COLUMNS}
+
+
+NO_FANS_FROM = 0.95
+"""A shot that shows play or a graphic at least this surely holds nobody to search for …"""
+RECOGNISABLE_SHARE = 0.06
+"""… but who fills this share of the picture's height: 43 px of 720, where templates begin to tell people apart. A
+large face is a person, whatever the rest of the picture says."""
+
+
+def worth_searching(shot_fan_probability: float | None, face_share: float) -> bool:
+    """Tell whether a face is worth a template, a place among people and a search.
+
+    `face_share` is the face's height over the picture's; an unjudged shot is always worth it.
+    """
+    surely_none = shot_fan_probability is not None and shot_fan_probability <= 1 - NO_FANS_FROM
+    return not surely_none or face_share >= RECOGNISABLE_SHARE

@@ -16,11 +16,13 @@ from fanreel.contracts import (
     Segment,
     SegmentPlanDocument,
     SegmentResult,
+    Shot,
     ShotMeasure,
     SoundResult,
     TrackResult,
     Vectors,
 )
+from fanreel.domain import merging
 from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, merge_segments
 from fanreel.domain.people import union_of_spans
@@ -402,3 +404,24 @@ def test_a_result_of_another_video_is_refused() -> None:
     result = look_at(document.segments[0], [], [], 12_000).model_copy(update={"video_id": "v-2"})
     with pytest.raises(ContractBroken, match="foreign_result"):
         merge_segments(document, [result], [], event_id="e")
+
+
+@pytest.mark.parametrize(
+    ("fans", "height_px", "searched"), [(0.01, 8_000, False), (0.01, 500, True), (0.5, 8_000, True)]
+)
+def test_small_faces_of_a_shot_that_surely_shows_no_fans_are_not_searched_for(
+    monkeypatch: pytest.MonkeyPatch, fans: float, height_px: int, searched: bool
+) -> None:
+    def judged(shots: tuple[Shot, ...], *_: object) -> tuple[Shot, ...]:
+        return tuple(shot.model_copy(update={"fan_probability": fans}) for shot in shots)
+
+    monkeypatch.setattr(merging, "describe_shots", judged)
+    document = plan(6_000, 6_000)
+    results = [
+        look_at(s, [Person(1, 0, 6_000, x=0, speed=0)], [], 6_000).model_copy(update={"frame_height": height_px})
+        for s in document.segments
+    ]
+    video = merge_segments(document, results, sounds(document), event_id="e")
+    assert video.appearances
+    assert any(one.template is not None for one in video.appearances) == searched
+    assert len(video.people) == searched

@@ -11,7 +11,9 @@ from fanreel.domain.shot_description import describe_shots, looks_and_faces
 from fanreel.domain.shot_kinds import (
     FEATURES,
     KINDS,
+    NO_FANS_FROM,
     PICTURE_COLUMNS,
+    RECOGNISABLE_SHARE,
     UNKNOWN,
     LookFaces,
     fan_probability,
@@ -19,6 +21,7 @@ from fanreel.domain.shot_kinds import (
     kind_of,
     read_model,
     shot_features,
+    worth_searching,
 )
 from fanreel.domain.shot_quality import NEUTRAL, FacePlace, face_score, picture_quality, shot_quality
 from fanreel.domain.shot_types import shot_type
@@ -200,3 +203,10 @@ def test_results_of_a_worker_without_the_newer_columns_give_no_kind_but_quality(
     (shot,) = describe_shots([Shot(start_ms=0, end_ms=400)], [old], [])
     assert (shot.kind, shot.fan_probability) == (UNKNOWN, None)
     assert shot.quality != NEUTRAL
+
+
+@given(unit, unit)
+def test_only_a_small_face_in_a_shot_that_surely_shows_no_fans_is_passed_over(fans: float, share: float) -> None:
+    assert worth_searching(None, share)
+    passed_over = fans <= 1 - NO_FANS_FROM and share < RECOGNISABLE_SHARE
+    assert worth_searching(fans, share) == (not passed_over)
