@@ -235,7 +235,7 @@ def test_cli_builds_verifies_and_lists(cli: CliRunner) -> None:
     first = cli.invoke(app, ["build"])
     assert first.exit_code == 0, first.output
     second = cli.invoke(app, ["build"])
-    assert second.output.strip() == "models: baseline pack ready (7 networks, 66 MB)"
+    assert second.output.strip() == "models: baseline pack ready (8 networks, 67 MB)"
     assert cli.invoke(app, ["verify"]).exit_code == 0
     listed = cli.invoke(app, ["list"])
     assert listed.exit_code == 0
