@@ -27,6 +27,8 @@ from fanreel.inference.networks import load_networks
 from fanreel.settings import get_settings
 
 POOL_SIZES = (3, 5)
+LEAST_DRAWN = 100
+"""Fewer genuine pairs make no curve."""
 WIDTH = 140
 PAIRS_FILE = "pairs.txt"
 
@@ -65,7 +67,8 @@ def verification_command(
         if out is not None:
             out.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
         if det is not None:
-            det.write_text(det_svg({name: s.det for name, s in scores.items()}, f"DET, {images.name}"), "utf-8")
+            drawn = {name: one.det for name, one in scores.items() if one.genuine >= LEAST_DRAWN}
+            det.write_text(det_svg(drawn, f"DET, {images.name}"), "utf-8")
     except (FanreelError, OSError) as error:
         Console(stderr=True).print(f"[red]{error}[/]", soft_wrap=True, highlight=False)
         raise typer.Exit(1) from error
