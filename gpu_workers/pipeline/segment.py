@@ -13,6 +13,7 @@ from .base import StageClock
 from .decoding import DecodeThread, picture_bytes
 from .faces import FaceStage
 from .following import FollowStage
+from .heap import give_back_free_memory, keep_heap_small
 from .looking import LookThreads, Taken
 from .picture import PictureStage
 from .recognition import RecognitionStage
@@ -43,6 +44,7 @@ def analyze_segment(
     and only the best faces of live tracks keep their pictures.
     Raises InputRejected or TransientFault for the source, ModelFault for a network.
     """
+    keep_heap_small()
     clock = StageClock()
     picture, follow = PictureStage(), FollowStage(_look_interval_ms(media, settings), segment)
     recognition = RecognitionStage(networks, clock)
@@ -73,6 +75,7 @@ def analyze_segment(
             recognition.take(step)
         recognition.take(follow.finish())
         tracks = recognition.results()
+    give_back_free_memory()
     log.info(
         "segment.analyzed",
         video_id=video_id,
