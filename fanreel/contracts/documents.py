@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from .base import Document, ModelContract, Vectors, Wire
+from .base import Document, Message, ModelContract, Vectors, Wire
+from .vision import ReadText
 
 VideoStatus = Literal[
     "received", "analyzing", "matching", "rendering", "ready", "ready_partial", "rejected", "failed"
@@ -13,7 +14,9 @@ TERMINAL_VIDEO_STATUSES: frozenset[str] = frozenset({"ready", "ready_partial", "
 Decision = Literal["match", "review", "none"]
 SelfieStatus = Literal["accepted", "rejected"]
 FanStatus = Literal["created", "enrolling", "ready", "rejected", "erased"]
-MontageStatus = Literal["rendering", "ready", "failed"]
+MontageStatus = Literal["rendering", "ready", "failed", "cancelled"]
+SoundKind = Literal["cheer", "applause", "whistle", "speech", "music", "loud"]
+MontageFormat = Literal["16:9", "9:16"]
 
 
 class Instance(Wire):
@@ -38,6 +41,67 @@ class Shot(Wire):
     """0..1: that spectators or people can be recognised in it; none where it was not judged."""
     shot_type: str = "none"
     """Editorial size: `extreme_close_up` … `wide`, `two_shot`, `group`; `none` without a face."""
+    replay_of: int | None = None
+    """Index of the earlier shot whose pictures this one repeats (replay or near-duplicate)."""
+
+
+class SoundSpan(Wire):
+    """Where something is heard: [start_ms, end_ms), with the highest confidence in it, 0..1."""
+
+    start_ms: int
+    end_ms: int
+    confidence: float
+
+
+class SoundEvent(Wire):
+    """One kind of sound and everywhere it is heard; `loud` is far above the match's usual loudness."""
+
+    kind: SoundKind
+    instances: tuple[SoundSpan, ...]
+
+
+class CrowdSound(Wire):
+    """What is heard, one value per second from 0; columns of one length, empty without sound."""
+
+    short_term_lufs: tuple[float, ...] = ()
+    """Loudness of the three seconds around (EBU R 128 short-term), -70 and below for silence."""
+    above_usual_lu: tuple[float, ...] = ()
+    """How far that lies above the moving median around it."""
+    cheer: tuple[float, ...] = ()
+    applause: tuple[float, ...] = ()
+    whistle: tuple[float, ...] = ()
+    speech: tuple[float, ...] = ()
+    music: tuple[float, ...] = ()
+    crowd: tuple[float, ...] = ()
+    """0..1: how much the crowd is up, from likelihoods and loudness together."""
+
+
+class Highlight(Wire):
+    """Interesting action of a match: [start_ms, end_ms), ranked from 1, score 0..1, and why in plain words."""
+
+    rank: int
+    start_ms: int
+    end_ms: int
+    peak_ms: int
+    score: float
+    reasons: tuple[str, ...]
+    parts: dict[str, float] = Field(default_factory=dict)
+    """What the score is made of, 0..1 each: `crowd`, `excitement`, `replay`, `cuts`, `motion`, `fans` …"""
+    unusual: bool = False
+    """An outlier against the match's own baseline."""
+
+
+class InsightsDocument(Message):
+    """Blob `results/<videoId>/insights`: the raw curves behind the video document's public view."""
+
+    video_id: str
+    sound: CrowdSound = CrowdSound()
+    excitement: tuple[float, ...] = ()
+    action: tuple[float, ...] = ()
+    """How interesting each second is, 0..1: what highlights are peaks of."""
+    unusual: tuple[float, ...] = ()
+    """How far each second lies from the match's own baseline, in robust standard deviations."""
+    texts: tuple[ReadText, ...] = ()
 
 
 class SegmentCounts(Wire):
@@ -77,6 +141,16 @@ class VideoDocument(Document):
     """One value per second from 0."""
     excitement: tuple[float, ...] = ()
     """Crowd and faces together, 0..1, one value per second from 0."""
+    profile: str = "default"
+    """Name of the profile: what the upload's metadata asked for."""
+    title: str = ""
+    """What the event is called on montages (`title` in the upload's metadata); empty: no title card."""
+    subtitle: str = ""
+    crowd: tuple[float, ...] = ()
+    """How much the crowd is up, 0..1, one value per second from 0 (`CrowdSound.crowd`)."""
+    sounds: tuple[SoundEvent, ...] = ()
+    highlights: tuple[Highlight, ...] = ()
+    """Best first."""
     gaps: tuple[Gap, ...] = ()
     appearances: int = 0
     people: int = 0
@@ -133,6 +207,10 @@ class AppearanceDocument(Document):
     expressions: dict[str, float] = Field(default_factory=dict)
     """Calibrated probability of each expression, averaged over the faces by quality; empty when not measured."""
     best_face: FaceRef | None = None
+    clothing: str | None = None
+    """Plain colour word of what is worn under the face (`red`, `dark blue`, …); none when not clear."""
+    rise: float = 0.0
+    """Fastest upward movement of the face, in face heights per second: jumping is above about 3."""
 
 
 class PersonDocument(Document):
@@ -249,8 +327,18 @@ class MatchDocument(Document):
     """Which face was decided about, by when and where it was seen (`naming.face_id`): other ids count anew."""
 
 
+class FocusPoint(Wire):
+    """Where the fan's face is at one moment of a clip, in pixels of the displayed frame."""
+
+    pts_ms: int
+    box: tuple[int, int, int, int]
+
+
 class MontageClip(Wire):
-    """A planned clip: [start_ms, end_ms) of a video, why it is in, and how it scored."""
+    """A planned clip: [start_ms, end_ms) of a video, why it is in, and how it scored.
+
+    An `opener` shows the match, not the fan: a wide shot just before their first moment, without an appearance.
+    """
 
     video_id: str
     start_ms: int
@@ -258,6 +346,49 @@ class MontageClip(Wire):
     score: float
     reason: str
     appearance_id: str
+    kind: Literal["moment", "opener"] = "moment"
+    scores: dict[str, float] = Field(default_factory=dict)
+    """What the score is made of, 0..1 each."""
+    caption: str = ""
+    """What the clip shows, in plain words."""
+    focus: tuple[FocusPoint, ...] = ()
+    """The fan's face through the clip, by time: what an upright picture keeps inside. Empty for openers."""
+    slow_from_ms: int | None = None
+    """[slow_from_ms, slow_to_ms) of the source is played `slow_factor` times as long, without its sound's pitch
+    changing; none: nothing is."""
+    slow_to_ms: int | None = None
+    slow_factor: int = 1
+
+    @property
+    def played_ms(self) -> int:
+        """Length on the montage's timeline."""
+        length_ms = self.end_ms - self.start_ms
+        if self.slow_from_ms is None or self.slow_to_ms is None:
+            return length_ms
+        return length_ms + (self.slow_to_ms - self.slow_from_ms) * (self.slow_factor - 1)
+
+
+class RenderStyle(Wire):
+    """How a montage looks and sounds, as far as the profile and the event say; part of what makes its id."""
+
+    formats: tuple[MontageFormat, ...] = ("16:9",)
+    """The first is the film; the others are files of their own."""
+    title: str = ""
+    subtitle: str = ""
+    intro_ms: int = 0
+    """Length of the title card before the first clip, its crossfade included; 0: none."""
+    end_text: str = ""
+    outro_ms: int = 0
+    lower_third: Literal["none", "title", "caption"] = "none"
+    brand_colour: str = "#101820"
+    accent_colour: str = "#f2aa4c"
+    denoise: bool = True
+    music_bed: str = ""
+    """File name of the profile's music, laid under the whole; empty: none."""
+    music_gain_db: float = -18.0
+    duck_db: float = 9.0
+    """How far the music gives way where the broadcast's own sound is up."""
+    poster: Literal["frame", "cutout"] = "frame"
 
 
 class MontagePlan(Wire):
@@ -271,12 +402,16 @@ class MontagePlan(Wire):
     crossfade_ms: int
     width: int
     height: int
+    profile: str = "default"
+    order: Literal["chronological", "build_up"] = "chronological"
+    render: RenderStyle = RenderStyle()
 
 
 class MontageDocument(Document):
     """Container `montages`, /fanId; id = `montage-<eventId>`: the fan's current montage of that event.
 
-    `files` maps kind (`mp4`, `edl`, `otio`, `jpg`, `vtt`) to a blob name in container `montages`.
+    `files` maps kind (`mp4`, `vertical.mp4`, `webp`, `jpg`, `edl`, `otio`, `vtt`, `srt`) to a blob name in
+    container `montages`.
     """
 
     fan_id: str
@@ -288,6 +423,11 @@ class MontageDocument(Document):
     duration_ms: int
     files: dict[str, str] = Field(default_factory=dict)
     av_offset_ms: float | None = None
+    loudness_lufs: float | None = None
+    """Integrated loudness and true peak of the finished film (EBU R 128); none without sound."""
+    true_peak_dbtp: float | None = None
+    progress: float = 0.0
+    """Part of the rendering that is done, 0..1."""
     version: int = 1
     """Counts how often this event's montage was published with another plan."""
     superseded: tuple[str, ...] = ()

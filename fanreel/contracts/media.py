@@ -86,3 +86,5 @@ class SegmentPlanDocument(Message):
     video_id: str
     media: MediaInfo
     segments: tuple[Segment, ...]
+    profile: str = "default"
+    """Name of the profile the video is analysed with (DESIGN §7)."""

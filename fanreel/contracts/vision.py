@@ -18,6 +18,9 @@ class EmbeddedFaces(Wire):
     female_probability: tuple[float, ...]
     age_years: tuple[float, ...]
     vectors: Vectors
+    clothing_lab: tuple[tuple[float, float, float] | None, ...] = ()
+    """Dominant colour under each face (CIE L*a*b*, L 0..100), none where it was not in the picture; empty when an
+    older worker did not look."""
 
 
 class TrackResult(Wire):
@@ -59,6 +62,12 @@ class ShotMeasure(Wire):
     """Share without any detail."""
     grass: tuple[float, ...] = ()
     skin: tuple[float, ...] = ()
+    flow: tuple[float, ...] = ()
+    """Mean speed of the optical flow since the look before, picture widths per second; 0 for a segment's first."""
+    own_flow: tuple[float, ...] = ()
+    """The same after the camera's own motion is taken out."""
+    picture_hash: tuple[str, ...] = ()
+    """64-bit perceptual hash of each look, 16 hexadecimal digits."""
 
 
 class Transition(Wire):
@@ -72,6 +81,15 @@ class Transition(Wire):
     kind: Literal["dissolve", "fade"]
     blank_from_ms: int | None = None
     blank_to_ms: int | None = None
+
+
+class ReadText(Wire):
+    """Text read in one of the profile's graphics regions at one look; confidence 0..1."""
+
+    pts_ms: int
+    region: str
+    text: str
+    confidence: float
 
 
 class SegmentResult(Message):
@@ -97,17 +115,26 @@ class SegmentResult(Message):
     """Dissolves that have their middle in the owned range, and all fades seen: neighbours' are joined."""
     tracks: tuple[TrackResult, ...]
     picture: ShotMeasure
+    texts: tuple[ReadText, ...] = ()
+    """What scoreboards and banners say, where the profile names their regions and a reader is installed."""
     seconds: dict[str, float]
     """Seconds spent per pipeline stage."""
 
 
 class SoundResult(Message):
-    """Loudness per whole second of a segment (the second starting at second_ms[i])."""
+    """Loudness, and what is heard, per whole second of a segment (the second starting at second_ms[i])."""
 
     video_id: str
     segment_id: str
     second_ms: tuple[int, ...]
     loudness_db: tuple[float, ...]
     """RMS level in dBFS, K-weighted; -120 for digital silence."""
+    cheer: tuple[float, ...] = ()
+    """0..1, how likely the crowd is heard roaring in the second; this and the four below are independent of one
+    another, one value per second, and empty when an older worker did not listen."""
+    applause: tuple[float, ...] = ()
+    whistle: tuple[float, ...] = ()
+    speech: tuple[float, ...] = ()
+    music: tuple[float, ...] = ()
     reason: str | None = None
     """Why there is no (complete) sound: `no_audio`, `audio_undecodable`; else empty."""

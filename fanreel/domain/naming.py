@@ -53,6 +53,11 @@ def sound_blob(video: str, segment: str) -> str:
     return f"{video}/{segment}.sound.1"
 
 
+def insights_blob(video: str) -> str:
+    """Blob of the raw curves behind a video's public view."""
+    return f"{video}/insights"
+
+
 def fan_page_blob(video: str, page: int) -> str:
     """Blob of one page of matched fan ids."""
     return f"{fan_pages_prefix(video)}{page}"
