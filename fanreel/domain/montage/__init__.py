@@ -4,11 +4,12 @@ from .moments import Moment, find_moments
 from .plan import plan_montage
 from .poster import Poster, choose_poster
 from .style import MontageStyle
-from .timeline import PlacedClip, Timeline, output_rate, place_clips
+from .timeline import Piece, PlacedClip, Timeline, output_rate, place_clips
 
 __all__ = [
     "Moment",
     "MontageStyle",
+    "Piece",
     "PlacedClip",
     "Poster",
     "Timeline",
