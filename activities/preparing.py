@@ -13,6 +13,7 @@ from fanreel.contracts import (
 from fanreel.domain import naming
 from fanreel.domain.media import plan_segments as cut_into_segments
 from fanreel.errors import InputRejected
+from fanreel.profiles import DEFAULT
 
 from .base import activity, log
 from .videos import advanced, load_plan, update_video
@@ -62,7 +63,9 @@ def _store_plan(services: Services, work: VideoWork, media: MediaInfo) -> None:
     segments = cut_into_segments(
         media, target_ms=settings.segment_target_ms, overlap_ms=settings.segment_overlap_ms
     )
-    plan = SegmentPlanDocument(video_id=work.video_id, media=media, segments=segments)
+    video = services.documents.get(VideoDocument, work.video_id, work.video_id)
+    profile = DEFAULT if video is None else video.profile
+    plan = SegmentPlanDocument(video_id=work.video_id, media=media, segments=segments, profile=profile)
     written = services.blobs.put_json(settings.container_results, naming.plan_blob(work.video_id), plan)
     log.info("video.planned", segments=len(segments), duration_ms=media.duration_ms, first_time=written)
 

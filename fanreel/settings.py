@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     )
     montage_max_ms: int = Field(default=45_000, ge=2_000, description="Longest montage.")
     montage_height: int = Field(default=720, ge=240, le=2160, description="Output height in pixels, 16:9.")
+    profile_dir: Path | None = Field(
+        default=None, description="Directory of the operator's own profiles, looked into before the built-in ones."
+    )
 
     # --- telemetry -----------------------------------------------------------------------------------
     log_format: Literal["console", "json"] = Field(default="console", description="Shape of log lines.")

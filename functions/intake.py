@@ -1,7 +1,9 @@
 """What an upload means: a video to analyse, a selfie to take in, or nothing new."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
+from urllib.parse import unquote
 
 import structlog
 from azure.storage.blob import BlobClient
@@ -11,11 +13,16 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import FanDocument, FanSearch, SelfieWork, VideoDocument, VideoWork
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
+from fanreel.profiles import DEFAULT, load_profile
 
 from .identifiers import is_identifier
 
 log = structlog.get_logger()
 
+MAX_TITLE_LENGTH = 80
+"""What fits on a title card in two lines."""
+PROFILE_REASONS = frozenset({"unknown_profile", "bad_profile"})
+"""Why an upload is refused for its metadata: with better metadata the same video is welcome."""
 UNSORTED_EVENT = "unsorted"
 """Event under which uploads outside any event's folder are listed, so that somebody sees them."""
 
@@ -41,7 +48,7 @@ def receive_video(services: Services, client: BlobClient) -> Start | None:
     lost its file (overwriting one with the same bytes gives it another etag) before it was finished.
     A redelivered upload event answers the same start again, which is a no-op when the instance lives.
     """
-    blob_name, etag = _identity(client)
+    blob_name, etag, metadata = _identity(client)
     event_id, _, name = blob_name.partition("/")
     if not name or not is_identifier(event_id):
         _reject_path(services, blob_name, etag)
@@ -61,7 +68,15 @@ def receive_video(services: Services, client: BlobClient) -> Start | None:
         blob_etag=etag,
         instance_id=naming.video_instance_id(blob_name, etag),
         status="received",
+        profile=metadata.get("profile", DEFAULT),
+        title=metadata.get("title", ""),
+        subtitle=metadata.get("subtitle", ""),
     )
+    try:
+        load_profile(document.profile, services.settings.profile_dir)
+    except InputRejected as rejected:
+        _reject_profile(services, document, rejected)
+        return None
     start = Start(
         "analyze_video",
         document.instance_id,
@@ -70,7 +85,7 @@ def receive_video(services: Services, client: BlobClient) -> Start | None:
     if services.documents.create(document) is not None:
         log.info("video.received", video_id=video_id, event_id=event_id, name=name)
         return start
-    return start if _takes_over(services, document) else None
+    return start if _takes_over(services, document, metadata) else None
 
 
 def receive_selfie(services: Services, client: BlobClient) -> Start | None:
@@ -78,7 +93,7 @@ def receive_selfie(services: Services, client: BlobClient) -> Start | None:
 
     A fan nobody has registered yet gets a document without consent, in which the selfie is then refused.
     """
-    blob_name, etag = _identity(client)
+    blob_name, etag, _ = _identity(client)
     fan_id, _, name = blob_name.partition("/")
     if not name or not is_identifier(fan_id):
         log.warning("selfie.rejected", reason="bad_path")
@@ -93,21 +108,29 @@ def receive_selfie(services: Services, client: BlobClient) -> Start | None:
     return Start("enroll_fan", naming.enroll_instance_id(fan_id, blob_name, etag), work)
 
 
-def _identity(client: BlobClient) -> tuple[str, str]:
-    etag = str(client.get_blob_properties().etag)
-    return str(client.blob_name), etag.strip('"')
+def _identity(client: BlobClient) -> tuple[str, str, dict[str, str]]:
+    """Return an upload's name, etag without quotes and metadata, keys in lower case."""
+    properties = client.get_blob_properties()
+    metadata = {str(key).lower(): _plain(str(value)) for key, value in (properties.metadata or {}).items()}
+    return str(client.blob_name), str(properties.etag).strip('"'), metadata
 
 
-def _takes_over(services: Services, upload: VideoDocument) -> bool:
-    """Say whether this upload starts although its content is known."""
+def _plain(value: str) -> str:
+    """Return one line of text: headers carry ASCII only, so that anything else comes percent-encoded."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in unquote(value))
+    return " ".join(printable.split())[:MAX_TITLE_LENGTH]
+
+
+def _takes_over(services: Services, upload: VideoDocument, asked: Mapping[str, str]) -> bool:
+    """Say whether this upload starts although its content is known; `asked` is its metadata."""
     known = services.documents.get(VideoDocument, upload.video_id, upload.video_id)
-    if known is not None and _use(services, known, upload) == "retake":
+    if known is not None and _use(services, known, upload, asked) == "retake":
         # Before the document says so: a redelivery after a crash in between must come by here again.
         _forget_failures(services, upload.video_id)
     use: list[Use] = []
 
     def taken(current: VideoDocument) -> VideoDocument | None:
-        use[:] = [_use(services, current, upload)]
+        use[:] = [_use(services, current, upload, asked)]
         if use == ["retake"]:
             return upload.model_copy(update={"created_at": current.created_at})
         if use == ["adopt"]:
@@ -123,10 +146,13 @@ def _takes_over(services: Services, upload: VideoDocument) -> bool:
     return False
 
 
-def _use(services: Services, known: VideoDocument, upload: VideoDocument) -> Use:
-    if known.instance_id == upload.instance_id:
+def _use(services: Services, known: VideoDocument, upload: VideoDocument, asked: Mapping[str, str]) -> Use:
+    refused = known.status == "rejected"
+    if known.instance_id == upload.instance_id and not (refused and known.reason in PROFILE_REASONS):
         return "same"
-    if known.status == "failed" or (known.status == "rejected" and (known.reason or "").startswith("blob_")):
+    if known.status == "failed" or (refused and _may_be_welcome_now(known.reason or "")):
+        return "retake"
+    if known.status in ("ready", "ready_partial") and _wants_another_look(known, upload, asked):
         return "retake"
     if services.blobs.etag(services.settings.container_videos, known.blob_name) == known.blob_etag:
         return "duplicate"
@@ -136,12 +162,30 @@ def _use(services: Services, known: VideoDocument, upload: VideoDocument) -> Use
     return "duplicate" if known.status == "rejected" else "retake"
 
 
+def _may_be_welcome_now(reason: str) -> bool:
+    return reason.startswith("blob_") or reason in PROFILE_REASONS
+
+
+def _wants_another_look(known: VideoDocument, upload: VideoDocument, asked: Mapping[str, str]) -> bool:
+    """Say whether the upload names a profile or a title that the video does not have; silence changes nothing."""
+    return any(
+        key in asked and getattr(known, key) != getattr(upload, key) for key in ("profile", "title", "subtitle")
+    )
+
+
 def _forget_failures(services: Services, video_id: str) -> None:
     """Give segments that failed in an earlier analysis another chance; finished ones keep their result."""
     container = services.settings.container_results
     for name in list(services.blobs.list_names(container, f"{video_id}/")):
         if name.endswith((".failed", ".leased")):
             services.blobs.delete(container, name)
+
+
+def _reject_profile(services: Services, upload: VideoDocument, rejected: InputRejected) -> None:
+    """Say on the video's document what is wrong with the metadata; a video known from before stays as it is."""
+    refusal = {"status": "rejected", "reason": rejected.code, "reason_detail": rejected.message}
+    services.documents.create(upload.model_copy(update=refusal))
+    log.warning("video.rejected", reason=rejected.code, video_id=upload.video_id)
 
 
 def _reject_path(services: Services, blob_name: str, etag: str) -> None:

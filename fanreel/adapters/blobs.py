@@ -7,12 +7,13 @@ same interface. Retries of single calls are the SDK's own policy, set below.
 import mimetypes
 import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
+from urllib.parse import quote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -200,12 +201,17 @@ class BlobStore:
         except ResourceNotFoundError:
             return
 
-    def upload_file(self, container: str, blob: str, path: Path) -> None:
-        """Upload a file, replacing what was there."""
+    def upload_file(
+        self, container: str, blob: str, path: Path, *, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Upload a file, replacing what was there; metadata travels percent-encoded, for headers are ASCII."""
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         with path.open("rb") as data:
             self.client(container, blob).upload_blob(
-                data, overwrite=True, content_settings=ContentSettings(content_type=kind)
+                data,
+                overwrite=True,
+                content_settings=ContentSettings(content_type=kind),
+                metadata={key: quote(value, safe=" ") for key, value in (metadata or {}).items()},
             )
 
     def delete(self, container: str, blob: str) -> None:

@@ -37,6 +37,11 @@ def run(
     fans: Annotated[Path, typer.Option(help="Directory with one folder of selfies per fan.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="Where montages and reports go.", metavar="DIR")],
     event: Annotated[str, typer.Option(help="Event the broadcasts belong to.", metavar="NAME")] = "match",
+    profile: Annotated[
+        str, typer.Option(help="Profile of the sport or broadcaster (`default` when left out).", metavar="NAME")
+    ] = "",
+    title: Annotated[str, typer.Option(help="What the event is called on title cards.", metavar="TEXT")] = "",
+    subtitle: Annotated[str, typer.Option(help="The line below it: date, place.", metavar="TEXT")] = "",
 ) -> None:
     """Make one montage per fan who appears in the broadcasts.
 
@@ -44,7 +49,7 @@ def run(
     has agreed to be looked for. Ends with 0 only when everything asked for is done.
     """
     try:
-        inputs = read_inputs(videos, fans, event)
+        inputs = read_inputs(videos, fans, event, {"profile": profile, "title": title, "subtitle": subtitle})
         _check_out(out)
     except InputRejected as error:
         problems.print(f"fanreel run: {error.message}", markup=False)

@@ -3,13 +3,15 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fanreel.adapters.media.source import FileSource, fingerprint
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
+from fanreel.profiles import load_profile
+from fanreel.settings import get_settings
 
 PICTURE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif", ".bmp", ".tif", ".tiff"}
@@ -45,9 +47,13 @@ class Inputs:
     videos: tuple[VideoInput, ...]
     fans: tuple[FanInput, ...]
     notes: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the uploads are to say of themselves: `profile`, `title`, `subtitle`."""
 
 
-def read_inputs(videos: Sequence[Path], fans: Path, event: str) -> Inputs:
+def read_inputs(
+    videos: Sequence[Path], fans: Path, event: str, metadata: Mapping[str, str] | None = None
+) -> Inputs:
     """Check and name everything. Raises `InputRejected` with one clear line about what to change."""
     notes: list[str] = []
     event_id = safe_id(event)
@@ -55,7 +61,10 @@ def read_inputs(videos: Sequence[Path], fans: Path, event: str) -> Inputs:
         raise InputRejected(
             "bad_event", f"--event may hold letters, digits, - and _ only: try {event_id or 'match'!r}"
         )
-    return Inputs(event_id, _videos(videos, event_id, notes), _fans(fans, notes), tuple(notes))
+    said = {key: value for key, value in (metadata or {}).items() if value}
+    if "profile" in said:
+        load_profile(said["profile"], get_settings().profile_dir)
+    return Inputs(event_id, _videos(videos, event_id, notes), _fans(fans, notes), tuple(notes), said)
 
 
 def safe_id(name: str) -> str:

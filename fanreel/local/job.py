@@ -73,7 +73,7 @@ class Job:
         self._pictures: dict[tuple[str, str], str] = {}
         self._next_fan = 0
         self._retried: dict[str, float] = {}
-        """Videos that had failed before and were uploaded again, and when: their old state means nothing yet."""
+        """Videos uploaded again, and when: until the host has noticed, their old state means nothing."""
 
     def upload(self, tell: Callable[[str], None]) -> None:
         """Register fans (with consent), then upload selfies and broadcasts straight to storage.
@@ -95,11 +95,13 @@ class Job:
         tell(f"{len(self.inputs.fans)} fans, {sum(len(fan.selfies) for fan in self.inputs.fans)} selfies uploaded")
         for video in self.inputs.videos:
             known = self._api.video(video.video_id)
-            if known is not None and known["status"] != "failed":
+            if known is not None and known["status"] != "failed" and not self._says_otherwise(known):
                 tell(f"{video.path}: already in this stack, not uploaded again")
                 continue
             blob = f"{self.inputs.event}/{video.name}"
-            self._services.blobs.upload_file(settings.container_videos, blob, video.path)
+            self._services.blobs.upload_file(
+                settings.container_videos, blob, video.path, metadata=self.inputs.metadata
+            )
             if known is not None:
                 self._retried[video.video_id] = time.monotonic()
             self.uploaded.add(video.video_id)
@@ -211,7 +213,8 @@ class Job:
         uploaded = self._retried.get(video_id)
         if video is None or uploaded is None:
             return video
-        if video["status"] == "failed" and time.monotonic() - uploaded < RETRY_SEEN_SECONDS:
+        old = video["status"] in ("failed", "rejected") or self._says_otherwise(video)
+        if old and time.monotonic() - uploaded < RETRY_SEEN_SECONDS:
             return None
         del self._retried[video_id]
         return video
@@ -220,6 +223,11 @@ class Job:
         return all(state.video_done(video.video_id) for video in self.inputs.videos) and all(
             state.fan_done(fan) for fan in self.inputs.fans
         )
+
+    def _says_otherwise(self, known: Mapping[str, Any]) -> bool:
+        """Say whether this run wants another profile or title for a video than it has."""
+        wanted = self.inputs.metadata
+        return any(str(known.get(key, "")) != value for key, value in wanted.items())
 
     def _same_blob(self, container: str, blob: str, path: Path) -> bool:
         if not self._services.blobs.exists(container, blob):
@@ -244,5 +252,5 @@ def _known(key: str, value: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
 
 
 def _forget_files(out: Path, fan_id: str) -> None:
-    for kind in ("mp4", "edl", "otio", "jpg", "vtt"):
+    for kind in ("mp4", "vertical.mp4", "webp", "jpg", "edl", "otio", "vtt", "srt"):
         (out / f"{fan_id}.{kind}").unlink(missing_ok=True)

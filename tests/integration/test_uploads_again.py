@@ -35,9 +35,9 @@ def services(azurite: Azurite, cosmos: CosmosEmulator) -> Iterator[Services]:
         yield connected
 
 
-def upload(services: Services, name: str, content: bytes) -> Start | None:
+def upload(services: Services, name: str, content: bytes, **metadata: str) -> Start | None:
     client = services.blobs.client(services.settings.container_videos, name)
-    client.upload_blob(content, overwrite=True)
+    client.upload_blob(content, overwrite=True, metadata=metadata)
     return receive_video(services, client)
 
 
@@ -180,3 +180,41 @@ def test_failures_are_forgotten_even_when_the_host_stops_meanwhile(
     client = services.blobs.client(services.settings.container_videos, "cup/crash.mp4")
     assert receive_video(services, client) is not None, "the redelivered event"
     assert not services.blobs.exists(results, failure)
+
+
+def test_an_uploads_metadata_names_its_profile_and_its_title(services: Services) -> None:
+    start = upload(services, "named/a.mp4", b"named", profile="football", Title="Cup%20final%0A%C3%A9t%C3%A9")
+    assert start is not None
+    assert isinstance(start.work, VideoWork)
+    known = document(services, start.work.video_id)
+    assert (known.profile, known.title, known.subtitle) == ("football", "Cup final été", "")
+
+
+def test_an_unknown_profile_is_refused_by_name_and_welcome_once_it_is_right(services: Services) -> None:
+    assert upload(services, "refused/a.mp4", b"refused", profile="footbal") is None
+    found = list(services.documents.query(VideoDocument, "c.eventId = 'refused'", {}))
+    assert [(video.status, video.reason) for video in found] == [("rejected", "unknown_profile")]
+    assert "football" in (found[0].reason_detail or "")
+    client = services.blobs.client(services.settings.container_videos, "refused/a.mp4")
+    assert receive_video(services, client) is None, "the redelivered event"
+    assert upload(services, "refused/a.mp4", b"refused", profile="football") is not None
+    assert document(services, found[0].video_id).status == "received"
+
+
+def test_another_title_takes_a_finished_video_up_again_and_silence_does_not(services: Services) -> None:
+    work = started(services, "retitled/a.mp4", b"retitled")
+    set_status(services, work.video_id, "ready")
+    assert upload(services, "retitled/a.mp4", b"retitled") is None
+    assert upload(services, "retitled/a.mp4", b"retitled", title="Cup final") is not None
+    again = document(services, work.video_id)
+    assert (again.status, again.title) == ("received", "Cup final")
+    set_status(services, work.video_id, "ready")
+    assert upload(services, "retitled/b.mp4", b"retitled") is None
+    assert document(services, work.video_id).title == "Cup final"
+
+
+def test_a_bad_profile_on_a_known_video_changes_nothing(services: Services) -> None:
+    work = started(services, "steady/a.mp4", b"steady")
+    set_status(services, work.video_id, "ready")
+    assert upload(services, "steady/b.mp4", b"steady", profile="none-such") is None
+    assert document(services, work.video_id).status == "ready"
