@@ -299,7 +299,7 @@ def test_network_that_refuses_is_tried_again_later_and_no_signature_is_told(plai
 
 def test_a_process_that_hangs_is_stopped(tmp_path):
     endless = [ffmpeg_binary(), "-nostdin", "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"]
-    with pytest.raises(TransientFault, match="render_failed"):
+    with pytest.raises(TransientFault, match="render_timeout"):
         run_ffmpeg(endless, log_file=tmp_path / "log", timeout_s=0.5, length_ms=1_000)
 
 

@@ -21,7 +21,7 @@ from .ffmpeg import ffmpeg_binary
 from .probe import probe
 from .render_check import check_montage
 from .render_graph import Loudness, RenderSource, film_command, loudness_command
-from .render_run import Progress, run_ffmpeg
+from .render_run import Progress, Stop, run_ffmpeg
 from .source import FileSource
 from .thumbnail import frame_jpeg
 
@@ -53,16 +53,18 @@ def render_montage(
     work_dir: Path,
     *,
     progress: Progress | None = None,
+    stop: Stop | None = None,
     poster: Poster | None = None,
 ) -> Rendered:
     """Render a plan into `work_dir`, as `<montageId>.<kind>`; all files appear, or none.
 
-    `sources` maps each video id of the plan. `progress` is called with 0..1. `poster` says which picture
-    stands for the montage (`choose_poster`); without it the best clip's middle does.
+    `sources` maps each video id of the plan. `progress` is called with 0..1. `stop` is asked now and then whether
+    to give up. `poster` says which picture stands for the montage (`choose_poster`); without it the best clip's
+    middle does.
 
     Raises InputRejected (`source_unreadable`: a source is missing or cannot be opened; `render_failed`: the
-    result is not what was planned), TransientFault (`render_failed`: too slow, killed, network), ContractBroken
-    (`montage_plan`).
+    result is not what was planned; `render_stopped`), TransientFault (see `run_ffmpeg`: too slow, killed,
+    network), ContractBroken (`montage_plan`).
     """
     missing = sorted({clip.video_id for clip in plan.clips} - set(sources))
     if missing:
@@ -74,7 +76,7 @@ def render_montage(
     with tempfile.TemporaryDirectory(prefix=f".{plan.montage_id}-", dir=work_dir) as folder:
         made = Path(folder)
         film = made / f"{plan.montage_id}.mp4"
-        _render_film(plan, timeline, sources, film, progress)
+        _render_film(plan, timeline, sources, film, progress, stop)
         av_offset_ms = check_montage(film, timeline, (plan.width, plan.height))
         beside = _write_beside(film, plan, timeline, sources, poster or choose_poster(plan))
         files = {kind: _publish(path, work_dir) for kind, path in {**beside, "mp4": film}.items()}
@@ -96,12 +98,14 @@ def _render_film(
     sources: Mapping[str, RenderSource],
     film: Path,
     progress: Progress | None,
+    stop: Stop | None,
 ) -> None:
     binary = ffmpeg_binary()
     run = partial(
         run_ffmpeg,
         timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * timeline.duration_ms / 1000,
         length_ms=timeline.duration_ms,
+        stop=stop,
     )
     loudness: Loudness | None = None
     if any(sources[placed.clip.video_id].media.audio for placed in timeline.clips):
