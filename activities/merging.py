@@ -53,6 +53,8 @@ def merge_video(services: Services, work: VideoWork) -> None:
         return advanced(document, "matching").model_copy(
             update={
                 "shots": merged.shots,
+                "frame_width": max((result.frame_width for result in results), default=0),
+                "frame_height": max((result.frame_height for result in results), default=0),
                 "loudness_db": merged.loudness_db,
                 "excitement": merged.excitement,
                 "gaps": merged.gaps,

@@ -134,6 +134,9 @@ class VideoDocument(Document):
     """Stable reason code when rejected, partial or failed."""
     reason_detail: str | None = None
     duration_ms: int = 0
+    frame_width: int = 0
+    """Displayed size that the boxes of faces count in, pixels; 0 until faces were looked for."""
+    frame_height: int = 0
     segment_states: dict[str, Literal["queued", "done", "failed"]] = Field(default_factory=dict)
     """Per segment id; a map so that progress is an idempotent patch."""
     shots: tuple[Shot, ...] = ()
@@ -427,7 +430,11 @@ class MontageDocument(Document):
     """Integrated loudness and true peak of the finished film (EBU R 128); none without sound."""
     true_peak_dbtp: float | None = None
     progress: float = 0.0
-    """Part of the rendering that is done, 0..1."""
+    """Part of the rendering that is done, 0..1: of `pending_id` where there is one."""
+    pending_id: str = ""
+    """The newer montage being made while this one is out."""
+    cancels: int = 0
+    """How often making this event's montage was cancelled: names what a resumption lifts."""
     version: int = 1
     """Counts how often this event's montage was published with another plan."""
     superseded: tuple[str, ...] = ()
