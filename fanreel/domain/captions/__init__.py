@@ -1,0 +1,23 @@
+"""Captions in plain words, from what was measured and nothing else.
+
+facts       the few steps that words can tell apart, of one person in one clip
+motion      how a face moves up the picture
+sentences   facts → one English sentence
+words       what no caption may ever say
+"""
+
+from .facts import ClipFacts, clip_facts, crowd_level
+from .motion import rise
+from .sentences import MAX_CHARACTERS, caption_clip, caption_opener
+from .words import is_allowed
+
+__all__ = [
+    "MAX_CHARACTERS",
+    "ClipFacts",
+    "caption_clip",
+    "caption_opener",
+    "clip_facts",
+    "crowd_level",
+    "is_allowed",
+    "rise",
+]

@@ -1,0 +1,298 @@
+import re
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fanreel.contracts import AppearanceDocument, ReadText, Shot, SoundEvent, SoundSpan, VideoDocument
+from fanreel.domain.captions import (
+    MAX_CHARACTERS,
+    ClipFacts,
+    caption_clip,
+    caption_opener,
+    clip_facts,
+    is_allowed,
+    rise,
+)
+from fanreel.domain.captions.facts import AgeGroup, Company, Expression, Motion, Noise, read_score
+from fanreel.domain.captions.motion import JUMPING_FROM
+from fanreel.domain.clothing import WORDS
+from fanreel.domain.shot_types import ShotType
+
+pytestmark = pytest.mark.unit
+
+FACE = (100, 100, 140, 150)
+
+
+def facts_strategy() -> st.SearchStrategy[ClipFacts]:
+    one = st.sampled_from
+    return st.builds(
+        ClipFacts,
+        gender=one(("female", "male", "undetermined")),
+        age_group=one(get_args(AgeGroup)),
+        expression=one(get_args(Expression)),
+        excited=st.booleans(),
+        rising=st.booleans(),
+        motion=one(get_args(Motion)),
+        clothing=one(("", *WORDS)),
+        company=one(get_args(Company)),
+        in_crowd=st.booleans(),
+        noise=one(get_args(Noise)),
+        shot_type=one(get_args(ShotType)),
+        score=one(("", "0–0", "2–1", "10–11")),
+    )
+
+
+def appearance(name: str = "subject", **fields: Any) -> AppearanceDocument:
+    """A person seen five times a second from 0 to 2 s, not moving; `fields` override."""
+    pts = tuple(range(0, 2000, 200))
+    common: dict[str, Any] = {
+        "id": name,
+        "video_id": "v",
+        "event_id": "e",
+        "start_ms": 0,
+        "end_ms": 2000,
+        "shot_index": 0,
+        "pts_ms": pts,
+        "boxes": (FACE,) * len(pts),
+        "excitement_curve": (0.2,) * len(pts),
+    }
+    return AppearanceDocument(**common | fields)
+
+
+def video(**fields: Any) -> VideoDocument:
+    common: dict[str, Any] = {
+        "id": "v",
+        "video_id": "v",
+        "event_id": "e",
+        "name": "match.mp4",
+        "blob_name": "b",
+        "blob_etag": "1",
+        "instance_id": "i",
+        "status": "ready",
+        "shots": (Shot(start_ms=0, end_ms=4000),),
+    }
+    return VideoDocument(**common | fields)
+
+
+def moved(by_px: int, at: slice) -> tuple[tuple[int, int, int, int], ...]:
+    """The face, by_px higher at the given looks."""
+    boxes = np.tile(np.array(FACE), (10, 1))
+    boxes[at, [1]] -= by_px
+    boxes[at, [3]] -= by_px
+    return tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in boxes)
+
+
+class TestEverySentence:
+    @given(facts_strategy())
+    def test_is_one_plain_sentence(self, facts: ClipFacts):
+        text = caption_clip(facts)
+        assert text[0].isupper()
+        assert text.endswith(".")
+        assert text.count(".") == 1
+        assert re.search(r"\s\s|\s[,.]|,,|\{|\}", text) is None
+        assert len(text) <= MAX_CHARACTERS
+
+    @given(facts_strategy())
+    def test_says_nothing_that_looks_do_not_tell(self, facts: ClipFacts):
+        gender = "undetermined" if facts.age_group == "child" else facts.gender
+        assert is_allowed(caption_clip(facts), gender)
+
+    @given(facts_strategy())
+    def test_has_the_article_its_noun_asks_for(self, facts: ClipFacts):
+        for article, word in re.findall(r"\b([Aa]n?) (\w+)", caption_clip(facts)):
+            assert (article.lower() == "an") == (word[0] in "aeiou"), (article, word)
+
+    @given(facts_strategy())
+    def test_has_a_verb_in_the_third_person(self, facts: ClipFacts):
+        verbs = r"\b(jumps|cheers|smiles|breaks|looks|grows)\b"
+        assert len(re.findall(verbs, caption_clip(facts))) == 1
+
+    @given(facts_strategy())
+    def test_keeps_the_pronoun_of_its_noun(self, facts: ClipFacts):
+        text = caption_clip(facts)
+        said = set(re.findall(r"\b(her|him|them)\b", text))
+        noun = re.search(r"\b(woman|man|child|person|someone in the crowd)\b", text, re.IGNORECASE)
+        assert noun is not None
+        assert said <= {{"woman": "her", "man": "him"}.get(noun.group().lower(), "them")}
+
+    @given(facts_strategy())
+    def test_is_the_same_each_time(self, facts: ClipFacts):
+        assert caption_clip(facts) == caption_clip(replace(facts))
+
+    @given(facts_strategy())
+    def test_never_tells_a_childs_gender(self, facts: ClipFacts):
+        child = replace(facts, age_group="child")
+        assert caption_clip(child) == caption_clip(replace(child, gender="undetermined"))
+
+    @given(facts_strategy())
+    def test_loses_words_but_never_who_and_what_for_length(self, facts: ClipFacts):
+        bare = replace(facts, company="unseen", noise="none", shot_type="none", score="")
+        assert caption_clip(bare).rstrip(".").lower() in caption_clip(facts).lower()
+
+    def test_of_nothing_measured_says_nothing_more(self):
+        assert caption_clip(ClipFacts()) == "A person looks on."
+
+
+class TestOpeners:
+    def test_name_what_is_shown_and_the_crowd(self):
+        play = Shot(start_ms=0, end_ms=3000, kind="play")
+        assert caption_opener(play, 0.9) == "A wide shot of the game as the crowd roars."
+        assert caption_opener(play, 0.1) == "A wide shot of the game."
+        crowd = Shot(start_ms=0, end_ms=3000, kind="crowd")
+        assert caption_opener(crowd, 0.9) == "A wide shot of the crowd as it roars."
+
+    def test_do_not_name_what_is_not_known(self):
+        assert caption_opener(Shot(start_ms=0, end_ms=3000), 0.0) == "A view of the match."
+
+
+class TestWhatMayBeSaid:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "A woman hugs her boyfriend.",
+            "A father and his son.",
+            "A black man in a hat.",
+            "An Asian woman smiles.",
+            "A little girl holding a flag.",
+            "A handsome man.",
+            "A muslim woman with a scarf.",
+            "A man named John.",
+            "Two friends cheer.",
+            "A couple of people standing.",
+        ],
+    )
+    def test_identity_origin_relationship_and_looks_are_not(self, text: str):
+        assert not any(is_allowed(text, gender) for gender in ("female", "male", "undetermined"))
+
+    @pytest.mark.parametrize(
+        "text", ["A woman in a white shirt cheers.", "A woman in black and white stripes smiles at a phone."]
+    )
+    def test_clothes_are(self, text: str):
+        assert is_allowed(text, "female")
+
+    def test_another_gender_than_the_measured_is_not(self):
+        assert not is_allowed("A man in a red shirt.", "female")
+        assert not is_allowed("A man in a red shirt.")
+        assert is_allowed("A man in a red shirt.", "male")
+
+
+class TestFacts:
+    def test_nothing_measured_is_nothing_told(self):
+        bare = appearance(pts_ms=(0,), boxes=(FACE,), excitement_curve=())
+        assert clip_facts(video(shots=()), bare, [], 0, 2000) == ClipFacts()
+
+    @pytest.mark.parametrize(
+        ("years", "gender", "group", "said"),
+        [
+            (6.0, "female", "child", "undetermined"),
+            (11.5, "male", "young", "undetermined"),
+            (19.0, "female", "young", "female"),
+            (40.0, "male", "adult", "male"),
+            (70.0, "female", "older", "female"),
+        ],
+    )
+    def test_age_is_a_careful_word_and_minors_have_no_gender(
+        self, years: float, gender: str, group: str, said: str
+    ):
+        facts = clip_facts(video(), appearance(age_years=years, apparent_gender=gender), [], 0, 2000)
+        assert (facts.age_group, facts.gender) == (group, said)
+
+    def test_a_doubtful_expression_and_fear_are_not_told(self):
+        doubtful = appearance(expressions={"happy": 0.55, "neutral": 0.45})
+        fearful = appearance(expressions={"fearful": 0.9, "happy": 0.1})
+        happy = appearance(expressions={"happy": 0.9, "neutral": 0.1})
+        told = [clip_facts(video(), a, [], 0, 2000).expression for a in (doubtful, fearful, happy)]
+        assert told == ["unclear", "unclear", "smiling"]
+
+    def test_excitement_is_that_of_the_clip_not_of_the_appearance(self):
+        curve = (0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.7, 0.9, 0.9, 0.9)
+        late = appearance(excitement_curve=curve)
+        calm = clip_facts(video(), late, [], 0, 1000)
+        up = clip_facts(video(), late, [], 0, 2000)
+        through = clip_facts(video(), late, [], 1400, 2000)
+        assert [(f.excited, f.rising) for f in (calm, up, through)] == [
+            (False, False),
+            (True, True),
+            (True, False),
+        ]
+
+    def test_a_jump_is_told_in_the_clip_that_shows_it(self):
+        jumper = appearance(boxes=moved(75, slice(5, 8)))
+        assert clip_facts(video(), jumper, [], 0, 2000).motion == "jumping"
+        assert clip_facts(video(), jumper, [], 0, 800).motion == "still"
+
+    def test_a_camera_that_tilts_makes_nobody_jump(self):
+        boxes = moved(75, slice(5, 10))
+        others = [appearance(f"o{i}", boxes=boxes) for i in range(3)]
+        subject = appearance(boxes=boxes)
+        assert clip_facts(video(), subject, [], 0, 2000).motion == "jumping"
+        assert clip_facts(video(), subject, [subject, *others], 0, 2000).motion != "jumping"
+
+    def test_neighbours_who_sink_make_nobody_jump(self):
+        others = [appearance(f"o{i}", boxes=moved(75, slice(0, 5))) for i in range(3)]
+        assert clip_facts(video(), appearance(), others, 0, 2000).motion == "still"
+
+    def test_company_is_who_is_there_at_once_and_not_the_subject_again(self):
+        early = appearance("early", end_ms=900)
+        late = appearance("late", start_ms=1000)
+        again = appearance("again", person_id="p0")
+        subject = appearance(person_id="p0")
+        assert clip_facts(video(), subject, [subject, early, late, again], 0, 2000).company == "one"
+        crowd = [appearance(f"o{i}") for i in range(5)]
+        assert clip_facts(video(), subject, crowd, 0, 2000).company == "many"
+        elsewhere = [appearance("x", video_id="w")]
+        assert clip_facts(video(), subject, elsewhere, 0, 2000).company == "unseen"
+
+    def test_a_sound_must_be_sure_and_fill_a_part_of_the_clip(self):
+        def heard(confidence: float, end_ms: int) -> str:
+            span = SoundSpan(start_ms=0, end_ms=end_ms, confidence=confidence)
+            sounds = (SoundEvent(kind="applause", instances=(span,)),)
+            return clip_facts(video(sounds=sounds), appearance(), [], 0, 2000).noise
+
+        assert [heard(0.9, 2000), heard(0.3, 2000), heard(0.9, 100)] == ["applause", "none", "none"]
+        assert clip_facts(video(crowd=(0.8, 0.9)), appearance(), [], 0, 2000).noise == "roar"
+
+    @given(start_ms=st.integers(0, 3000), length_ms=st.integers(1, 3000))
+    def test_any_part_of_an_appearance_has_a_caption(self, start_ms: int, length_ms: int):
+        text = caption_clip(clip_facts(video(), appearance(), [], start_ms, start_ms + length_ms))
+        assert text.startswith("A person looks on")
+
+
+class TestScores:
+    def read(self, *texts: str, confidence: float = 0.95) -> str:
+        seen = [ReadText(pts_ms=100, region="score", text=t, confidence=confidence) for t in texts]
+        return read_score(seen, 0, 1000)
+
+    def test_a_score_is_read_and_a_clock_is_not(self):
+        assert self.read("ARS 2-1 CHE") == "2–1"
+        assert [self.read("45:12"), self.read("2024-05-17"), self.read("99-98")] == ["", "", ""]
+
+    def test_graphics_that_disagree_or_are_unsure_say_nothing(self):
+        assert self.read("ARS 2-1 CHE", "ARS 2-2 CHE") == ""
+        assert self.read("ARS 2-1 CHE", confidence=0.5) == ""
+
+
+class TestRise:
+    pts = np.arange(10) * 200
+
+    def test_a_leap_is_faster_than_a_nod(self):
+        assert rise(self.pts, np.array(moved(75, slice(5, 8)))) >= JUMPING_FROM
+        assert rise(self.pts, np.array(moved(15, slice(5, 8)))) < 1.0
+
+    def test_one_box_out_of_place_is_no_jump(self):
+        assert rise(self.pts, np.array(moved(50, slice(5, 6)))) < JUMPING_FROM
+
+    def test_sinking_a_hole_and_a_zoom_are_no_rise(self):
+        assert rise(self.pts, np.array(moved(75, slice(0, 1)))) == 0.0
+        assert rise(np.array([0, 200, 2000]), np.array(moved(75, slice(2, 3)))[:3]) == 0.0
+        zoomed = np.array([[100, 100, 140, 150]] * 4 + [[0, 0, 100, 125]] * 4)
+        assert rise(self.pts[:8], zoomed) == 0.0
+
+    @given(st.integers(0, 40), st.floats(0.2, 8.0))
+    def test_size_and_place_of_the_picture_do_not_matter(self, shift: int, scale: float):
+        boxes = np.array(moved(75, slice(5, 8)), np.float64)
+        assert rise(self.pts, (boxes + shift) * scale) == pytest.approx(rise(self.pts, boxes))
