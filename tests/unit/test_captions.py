@@ -120,6 +120,10 @@ class TestEverySentence:
         assert said <= {{"woman": "her", "man": "him"}.get(noun.group().lower(), "them")}
 
     @given(facts_strategy())
+    def test_names_the_crowd_once(self, facts: ClipFacts):
+        assert caption_clip(facts).count("crowd") <= 1
+
+    @given(facts_strategy())
     def test_is_the_same_each_time(self, facts: ClipFacts):
         assert caption_clip(facts) == caption_clip(replace(facts))
 

@@ -16,11 +16,13 @@ _NOISE = {
     "music": "as music plays",
     "noise": "as the noise swells",
 }
+_NOISE_IN_CROWD = {**_NOISE, "roar": "as a roar goes up", "applause": "amid applause"}
+"""The same after somebody "in the crowd": the word stands once in a sentence."""
 _COMPANY = {
     "unseen": "",
-    "one": "someone beside {them}",
-    "several": "people beside {them}",
-    "many": "people all around {them}",
+    "one": "with someone beside {them}",
+    "several": "with people beside {them}",
+    "many": "with people all around {them}",
 }
 _PRONOUN = {"female": "her", "male": "him", "undetermined": "them"}
 _AGE = {"young": "young", "older": "older"}
@@ -33,7 +35,7 @@ def caption_clip(facts: ClipFacts) -> str:
     """Return what the clip shows, at most MAX_CHARACTERS long: what tells least is left out first."""
     who, does = _subject(facts), _action(facts)
     them = "them" if facts.age_group == "child" else _PRONOUN[facts.gender]
-    noise = _NOISE[facts.noise]
+    noise = (_NOISE_IN_CROWD if who.endswith("crowd") else _NOISE)[facts.noise]
     score = f"at {facts.score}" if facts.score else ""
     company = _COMPANY[facts.company].format(them=them)
     view = _VIEW.get(facts.shot_type, "")
