@@ -1,5 +1,6 @@
 """A fan's montage: which moments, in which order, on which frames. Pure; rendering is an adapter's work."""
 
+from .framing import UPRIGHT, UprightCrop, upright_crop
 from .moments import Moment, find_moments
 from .plan import plan_montage
 from .poster import Poster, choose_poster
@@ -7,15 +8,18 @@ from .style import MontageStyle
 from .timeline import Piece, PlacedClip, Timeline, output_rate, place_clips
 
 __all__ = [
+    "UPRIGHT",
     "Moment",
     "MontageStyle",
     "Piece",
     "PlacedClip",
     "Poster",
     "Timeline",
+    "UprightCrop",
     "choose_poster",
     "find_moments",
     "output_rate",
     "place_clips",
     "plan_montage",
+    "upright_crop",
 ]
