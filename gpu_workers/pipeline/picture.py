@@ -10,6 +10,8 @@ from fanreel.contracts import ShotMeasure
 from fanreel.domain.faces import F32, Bgr
 
 from .base import FrameStage, PipelineFrame
+from .flow import FlowMeter
+from .hashing import live_part, picture_hash
 from .shots import TILES, ShotSettings
 
 WIDTH_PX = ShotSettings().width_px
@@ -31,7 +33,8 @@ class PictureStage(FrameStage):
     """Measures every look on a small picture: `ShotMeasure` says what.
 
     Rows and columns at the edges in which nothing has moved since the segment began (bars, frames around the
-    picture) are left out of all measures.
+    picture) are left out of all measures but flow and hash, which leave out black bars, told from each picture
+    alone: but for a segment's first look, which has none before it, they are the same wherever a video is cut.
     """
 
     name = "picture"
@@ -39,6 +42,8 @@ class PictureStage(FrameStage):
     def __init__(self) -> None:
         self._pts_ms: list[int] = []
         self._rows: list[dict[str, float]] = []
+        self._hashes: list[str] = []
+        self._flow = FlowMeter()
         self._before: F32 | None = None
         self._tiles: F32 | None = None
         self._moved = np.zeros(TILES[::-1], np.bool_)
@@ -46,7 +51,8 @@ class PictureStage(FrameStage):
     def process_frame(self, frame: PipelineFrame) -> None:
         """Measure one look."""
         picture = frame.small(WIDTH_PX)
-        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32)
+        coarse = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+        grey = coarse.astype(np.float32)
         tiles = np.asarray(cv2.resize(grey, TILES, interpolation=cv2.INTER_AREA), np.float32)
         moved = np.zeros_like(self._moved) if self._tiles is None else np.abs(tiles - self._tiles) >= STILL
         self._moved |= moved
@@ -56,6 +62,9 @@ class PictureStage(FrameStage):
         self._before, self._tiles = grey, tiles
         detail = cv2.Laplacian(np.ascontiguousarray(live), cv2.CV_32F)
         strength = np.abs(detail)
+        unbarred = live_part(coarse)
+        flow, own_flow = self._flow.measure(frame.pts_ms, coarse, unbarred)
+        self._hashes.append(picture_hash(coarse[unbarred]))
         self._pts_ms.append(frame.pts_ms)
         self._rows.append(
             {
@@ -65,16 +74,19 @@ class PictureStage(FrameStage):
                 "still": round(1.0 - float(moved[inside].mean()), 3),
                 "detail": round(float((strength > DETAIL).mean()), 3),
                 "flat": round(float((strength < FLAT).mean()), 3),
+                "flow": round(flow, 3),
+                "own_flow": round(own_flow, 3),
                 **_colours(np.ascontiguousarray(picture[part])),
             }
         )
 
     def measures(self) -> ShotMeasure:
         """Return the columns of all looks."""
-        columns = {
-            name: tuple(row[name] for row in self._rows) for name in ShotMeasure.model_fields if name != "pts_ms"
-        }
-        return ShotMeasure.model_validate({"pts_ms": tuple(self._pts_ms), **columns})
+        measured = self._rows[0].keys() if self._rows else ShotMeasure.model_fields.keys() - {"pts_ms"}
+        columns = {name: tuple(row[name] for row in self._rows) for name in measured}
+        return ShotMeasure.model_validate(
+            {**columns, "pts_ms": tuple(self._pts_ms), "picture_hash": tuple(self._hashes)}
+        )
 
 
 def _live(moved: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -1,5 +1,8 @@
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from fanreel.contracts import ShotMeasure
 from fanreel.domain.faces import Bgr
@@ -49,3 +52,68 @@ def test_a_still_graphic_is_still_and_flat_and_a_pitch_is_grass() -> None:
 def test_every_column_has_a_value_per_look() -> None:
     columns = measured(noisy(5)).model_dump()
     assert {len(values) for values in columns.values()} == {5}
+
+
+def scenery() -> NDArray[np.uint8]:
+    """A textured picture, larger than what is seen of it: (300, 600, 3)."""
+    rng = np.random.default_rng(3)
+    grain = sum(weight * gaussian_filter(rng.normal(size=(300, 600)), width) for width, weight in ((2, 2), (9, 9)))
+    grey = np.clip(grain / np.std(grain) * 45 + 128, 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def seen_of(picture: Bgr, x: int, y: int = 60) -> Bgr:
+    return np.ascontiguousarray(picture[y : y + 144, x : x + 256])
+
+
+@pytest.mark.parametrize("every_ms", [100, 200, 400])
+@pytest.mark.parametrize("widths_per_second", [0.0, 0.1, 0.4])
+def test_a_pan_is_flow_in_widths_per_second_but_nothing_moves_by_itself(
+    every_ms: int, widths_per_second: float
+) -> None:
+    step = round(widths_per_second * 256 * every_ms / 1000)
+    stage = PictureStage()
+    for index in range(4):
+        stage.process_frame(DrawnFrame(index * every_ms, seen_of(scenery(), 40 + index * step)))
+    pan = stage.measures()
+    assert pan.flow[0] == pan.own_flow[0] == 0
+    assert pan.flow[1:] == pytest.approx([step / 256 / every_ms * 1000] * 3, abs=0.02, rel=0.08)
+    assert max(pan.own_flow) < 0.04
+
+
+def test_what_moves_against_the_pan_is_own_motion() -> None:
+    around, other = scenery(), scenery()[::-1]
+    pictures: list[Bgr] = []
+    for index in range(4):
+        picture = seen_of(around, 40 + 6 * index)
+        picture[40:110, 60 + 12 * index : 130 + 12 * index] = other[40:110, :70]
+        pictures.append(picture)
+    alone = measured([seen_of(around, 40 + 6 * index) for index in range(4)])
+    assert min(measured(pictures).own_flow[1:]) > 3 * max(alone.own_flow)
+
+
+def test_flow_and_hash_are_the_same_wherever_a_segment_begins_but_for_its_first_flow() -> None:
+    pictures = [seen_of(scenery(), 20 * index, 3 * index) for index in range(6)]
+    whole, tail = measured(pictures), measured(pictures[3:])
+    assert tail.picture_hash == whole.picture_hash[3:]
+    assert tail.flow[1:] == whole.flow[4:]
+    assert tail.own_flow[1:] == whole.own_flow[4:]
+
+
+def bits(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()
+
+
+def test_a_hash_survives_size_coding_a_logo_and_bars_and_tells_pictures_apart() -> None:
+    picture = seen_of(scenery(), 100)
+    (original,) = measured([picture]).picture_hash
+    assert len(original) == 16
+    small = cv2.resize(picture, (128, 72), interpolation=cv2.INTER_AREA)
+    coded = np.asarray(cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 25])[1], 1), np.uint8)
+    logo = picture.copy()
+    logo[6:22, 8:48] = (20, 20, 220)
+    barred = np.zeros((192, 256, 3), np.uint8)
+    barred[24:168] = picture
+    for changed in (coded, logo, barred):
+        assert bits(measured([changed]).picture_hash[0], original) <= 10
+    assert bits(measured([seen_of(scenery()[::-1], 300)]).picture_hash[0], original) > 20
