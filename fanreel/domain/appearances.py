@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fanreel.contracts import FaceRef, Shot
 from fanreel.domain.attributes import apparent_person, mean_expressions
+from fanreel.domain.captions.motion import rise
+from fanreel.domain.clothing import worn_colour
 from fanreel.domain.excitement import F64, face_level, head_motion, smooth
 from fanreel.domain.identity import recognised
 from fanreel.domain.stitching import FaceSamples, WholeTrack
@@ -76,9 +78,13 @@ def boxes_of(track: WholeTrack) -> tuple[tuple[int, int, int, int], ...]:
 
 
 def described(appearance: Appearance) -> dict[str, Any]:
-    """Return the attribute fields of the document: expressions, apparent gender and age, as far as measured."""
+    """Return the fields of the document that say what is seen, as far as measured.
+
+    These are expressions, the upward movement, apparent gender and age, and the clothes' colour.
+    """
     expressions = mean_expressions(appearance.track.expressions, appearance.track.quality)
-    fields: dict[str, Any] = {"expressions": expressions}
+    upward = rise(appearance.track.pts_ms, appearance.track.boxes)
+    fields: dict[str, Any] = {"expressions": expressions, "rise": round(upward, 2)}
     if expressions:
         fields["expression"] = max(expressions, key=expressions.__getitem__)
     faces = appearance.supporting
@@ -88,8 +94,13 @@ def described(appearance: Appearance) -> dict[str, Any]:
             "female_probability": round(person.female_probability, 4),
             "age_years": round(person.age_years, 1),
             "apparent_gender": person.gender,
+            "clothing": worn_colour([(lab[0], lab[1], lab[2]) for lab in _seen_clothing(faces)]),
         }
     return fields
+
+
+def _seen_clothing(faces: FaceSamples) -> list[list[float]]:
+    return faces.clothing_lab[~np.isnan(faces.clothing_lab).any(axis=1)].tolist()
 
 
 def _by_shot(

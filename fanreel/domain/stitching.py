@@ -28,7 +28,10 @@ more than this where they do not (one on a CPU, one on a GPU)."""
 
 @dataclass(frozen=True, slots=True)
 class FaceSamples:
-    """The embedded faces of a track, as columns in order of time; vectors (n, d)."""
+    """The embedded faces of a track, as columns in order of time; vectors (n, d).
+
+    clothing_lab (n, 3) is what is worn under each, CIE L*a*b*, NaN where it was not seen.
+    """
 
     pts_ms: NDArray[np.int64]
     quality: F32
@@ -37,6 +40,7 @@ class FaceSamples:
     female_probability: F32
     age_years: F32
     vectors: F32
+    clothing_lab: F32
 
     def __len__(self) -> int:
         return len(self.pts_ms)
@@ -51,6 +55,7 @@ class FaceSamples:
             self.female_probability[rows],
             self.age_years[rows],
             self.vectors[rows],
+            self.clothing_lab[rows],
         )
 
 
@@ -239,6 +244,7 @@ _FACE_COLUMNS = (
     "female_probability",
     "age_years",
     "vectors",
+    "clothing_lab",
 )
 
 
@@ -272,7 +278,14 @@ def _faces_from_wire(faces: EmbeddedFaces) -> FaceSamples:
         np.array(faces.female_probability, np.float32),
         np.array(faces.age_years, np.float32),
         faces.vectors.unpack(),
+        _clothing(faces),
     )
+
+
+def _clothing(faces: EmbeddedFaces) -> F32:
+    nothing = (np.nan,) * 3
+    seen = faces.clothing_lab or (None,) * len(faces.pts_ms)
+    return np.array([lab or nothing for lab in seen], np.float32).reshape(-1, 3)
 
 
 def _measured(values: Sequence[float], read: NDArray[np.bool_]) -> F32:

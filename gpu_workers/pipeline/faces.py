@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fanreel.domain.clothing import Lab
 from fanreel.domain.faces import F32, Bgr, Faces
 from fanreel.domain.quality import QUALITY_FLOOR, face_quality, measure_chips, quality_bound, sharpness_score
 from fanreel.inference.chips import FaceChips
 from fanreel.inference.networks import Networks
 
 from .base import PipelineFrame, StageClock
+from .clothing import clothing_colours
 
 MAX_CHIPS_PER_LOOK = 24
 """Faces of one look that are cut out at most, best first: bounds memory and time in front of a grandstand."""
@@ -21,6 +23,8 @@ MAX_CHIPS_PER_LOOK = 24
 @dataclass(frozen=True, slots=True)
 class Look:
     """What one sampled frame showed. `chips` row i belongs to face `chip_rows[i]`; other faces were not worth one.
+
+    clothing  row by row with `chips`, the colour worn under the face; empty when nobody looked.
 
     boxes int32 (n, 4), may reach over the edge; scores, quality, sharpness (n,) 0..1, sharpness 0 without chip.
     """
@@ -33,6 +37,7 @@ class Look:
     sharpness: F32
     chip_rows: NDArray[Any]
     chips: FaceChips
+    clothing: tuple[Lab | None, ...] = ()
 
 
 class FaceStage:
@@ -74,4 +79,5 @@ class FaceStage:
             sharpness=sharpness,
             chip_rows=cut[good],
             chips=chips.select(np.flatnonzero(good)),
+            clothing=clothing_colours(picture, faces.boxes, cut[good]),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fanreel.contracts import Segment
+from fanreel.domain.clothing import Lab
 from fanreel.domain.faces import F32
 from fanreel.domain.templates import BEST_FACES, choose_faces
 from fanreel.domain.tracks import Track, Tracker, crosses_cut, longest_gap_ms
@@ -25,6 +26,7 @@ class FaceSighting:
     sharpness: float
     height_px: float
     chips: FaceChips
+    clothing_lab: Lab | None = None
     vector: F32 | None = None
     female_probability: float = 0.5
     age_years: float = 0.0
@@ -111,6 +113,7 @@ class FollowStage:
                 sharpness=float(look.sharpness[row]),
                 height_px=float(look.boxes[row, 3] - look.boxes[row, 1]),
                 chips=look.chips.select(np.array([chip])),
+                clothing_lab=look.clothing[chip] if look.clothing else None,
             )
             followed.keep(sighting)
             seen.append((followed, sighting))

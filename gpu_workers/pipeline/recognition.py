@@ -163,4 +163,5 @@ def _embedded(known: _Known) -> EmbeddedFaces:
         female_probability=tuple(round(sighting.female_probability, 4) for sighting in best),
         age_years=tuple(round(sighting.age_years, 2) for sighting in best),
         vectors=Vectors.pack(np.stack(vectors), "float16"),
+        clothing_lab=tuple(sighting.clothing_lab for sighting in best),
     )

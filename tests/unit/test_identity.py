@@ -25,7 +25,8 @@ def embedded(names: str, *, every_ms: int = 400, noise: float = 0.3, seed: int =
     rows = [unit(centre[name] + noise * unit(random.normal(size=WIDTH))) for name in names]
     column = np.full(len(names), 0.8, np.float32)
     pts = np.arange(len(names), dtype=np.int64) * every_ms
-    return FaceSamples(pts, column, column, column * 100, column, column * 30, np.array(rows, np.float32))
+    unseen = np.full((len(names), 3), np.nan, np.float32)
+    return FaceSamples(pts, column, column, column * 100, column, column * 30, np.array(rows, np.float32), unseen)
 
 
 def followed(sightings: int, faces: FaceSamples | None) -> WholeTrack:

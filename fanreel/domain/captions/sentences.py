@@ -16,7 +16,7 @@ _NOISE = {
     "music": "as music plays",
     "noise": "as the noise swells",
 }
-_NOISE_IN_CROWD = {**_NOISE, "roar": "as a roar goes up", "applause": "amid applause"}
+_NOISE_IN_CROWD = {**_NOISE, "roar": "amid a roar", "applause": "amid applause"}
 """The same after somebody "in the crowd": the word stands once in a sentence."""
 _COMPANY = {
     "unseen": "",

@@ -1,0 +1,100 @@
+"""The colour of what is worn under a face: a small patch of the chest, without the skin in it."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fanreel.domain.clothing import Lab
+from fanreel.domain.faces import F32, Bgr
+
+FROM_CHIN, TO_CHIN, HALF_WIDTH = 0.55, 1.6, 0.6
+"""The patch, in face heights under the chin and face widths beside the middle: below the neck and an open collar,
+inside the shoulders, above the arms of most who hold something up."""
+MIN_SEEN_FACES = 0.4
+"""How much of its height must be in the picture, in face heights: a collar alone is no shirt."""
+PATCH_SIDE_PX = 12
+"""Averaging over blocks takes noise and fine print away; 144 points are enough for shares of a tenth."""
+
+SAME_COLOUR = 16.0
+"""CIE76 distance within which points are of one cloth: its folds in light and shade."""
+DARKNESS_WEIGHT = 0.5
+"""Folds and shadows change the lightness more than the hue."""
+MIN_SHARE = 0.4
+"""Share of the patch that one colour must fill; less is a print, a scarf, or somebody in front."""
+SKIN_LIKE = 14.0
+"""Distance from the face's own colour within which points are skin: necks, arms, hands."""
+HEAD_OVER_FACE = 1.5
+MAX_COVERED = 0.15
+"""A head is this much larger than its face's box; share of the patch that others' heads may cover."""
+
+
+def clothing_colours(picture: Bgr, boxes: F32, rows: NDArray[Any]) -> tuple[Lab | None, ...]:
+    """Return the colour worn under each of the faces `rows` of `boxes` (n, 4); none where it is not in view."""
+    return tuple(_worn(picture, boxes, int(row)) for row in rows.tolist())
+
+
+def _worn(picture: Bgr, boxes: F32, row: int) -> Lab | None:
+    face_height = float(boxes[row, 3] - boxes[row, 1])
+    patch = _chest(boxes[row], picture.shape[1], picture.shape[0])
+    if patch[3] - patch[1] < MIN_SEEN_FACES * face_height or patch[2] - patch[0] < 2:
+        return None
+    if _covered(patch, np.delete(boxes, row, axis=0)) > MAX_COVERED:
+        return None
+    skin = _points(picture, _middle(boxes[row]))
+    points = _points(picture, patch)
+    if skin is None or points is None:
+        return None
+    return _main_colour(points, np.median(skin, axis=0))
+
+
+def _main_colour(points: F32, skin: F32) -> Lab | None:
+    """Return the median of the densest colour of Lab points (n, 3) that is not the skin's; none if small."""
+    weight = np.array([DARKNESS_WEIGHT, 1.0, 1.0], np.float32)
+    scaled = points * weight
+    # Skin in shade keeps its hue: the neck under a chin is darker than the face.
+    cloth = scaled[np.linalg.norm(scaled - skin * weight, axis=1) > SKIN_LIKE]
+    if len(cloth) < MIN_SHARE * len(points):
+        return None
+    near = np.linalg.norm(cloth[:, None] - cloth[None], axis=2) <= SAME_COLOUR
+    best = near[int(near.sum(axis=1).argmax())]
+    if int(best.sum()) < MIN_SHARE * len(points):
+        return None
+    lightness, a, b = (np.median(cloth[best], axis=0) / weight).tolist()
+    return round(lightness, 1), round(a, 1), round(b, 1)
+
+
+def _chest(box: F32, width: int, height: int) -> NDArray[np.int64]:
+    """Return the patch in whole pixels, cut at the picture's edges (it may then be empty)."""
+    middle, half = (box[0] + box[2]) / 2, HALF_WIDTH * (box[2] - box[0])
+    face_height = box[3] - box[1]
+    corners = (middle - half, box[3] + FROM_CHIN * face_height, middle + half, box[3] + TO_CHIN * face_height)
+    return np.clip(np.rint(corners), 0, [width, height, width, height]).astype(np.int64)
+
+
+def _middle(box: F32) -> NDArray[np.int64]:
+    """Return the middle of a face: cheeks and nose, no hair and no background."""
+    inset = (box[2:] - box[:2]) * 0.25
+    return np.rint([*(box[:2] + inset), *(box[2:] - inset)]).astype(np.int64)
+
+
+def _points(picture: Bgr, box: NDArray[np.int64]) -> F32 | None:
+    """Return Lab colours (k, 3) of the box, averaged over blocks; none when it is not in the picture."""
+    x0, y0, x1, y1 = np.maximum(box, 0).tolist()
+    cut = picture[y0:y1, x0:x1]
+    if not cut.size:
+        return None
+    small = cv2.resize(cut, (PATCH_SIDE_PX, PATCH_SIDE_PX), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
+    return np.asarray(lab, np.float32).reshape(-1, 3)
+
+
+def _covered(patch: NDArray[np.int64], others: F32) -> float:
+    """Return the largest share of the patch that the head of one of the others covers."""
+    if not len(others):
+        return 0.0
+    middle, half = (others[:, :2] + others[:, 2:]) / 2, (others[:, 2:] - others[:, :2]) / 2 * HEAD_OVER_FACE
+    low, high = np.maximum(middle - half, patch[:2]), np.minimum(middle + half, patch[2:])
+    overlap = np.prod(np.maximum(high - low, 0), axis=1)
+    return float(overlap.max() / max(1, int(np.prod(patch[2:] - patch[:2]))))
