@@ -8,6 +8,7 @@ they are deleted, so that an interrupted step leaves none behind.
 from fanreel.adapters.services import Services
 from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
 from fanreel.domain import naming
+from fanreel.domain.cancelling import is_held, nothing_planned, withheld
 from fanreel.errors import TransientFault
 
 from .base import log
@@ -47,8 +48,10 @@ def replace_montage(
     """
     if seen is None:
         return services.documents.create(new)
-    superseded = {*seen.superseded, *new.superseded, seen.montage_id} - {new.montage_id, ""}
+    superseded = {*seen.superseded, *new.superseded, seen.montage_id, seen.pending_id}
+    superseded -= {new.montage_id, new.pending_id, ""}
     update: dict[str, object] = {"created_at": seen.created_at, "superseded": tuple(sorted(superseded))}
+    update["cancels"] = seen.cancels
     is_out = (seen.status, seen.montage_id) == ("ready", new.montage_id)
     update["version"] = seen.version + 1 if new.status == "ready" and not is_out else seen.version
     return _swap(services, seen, new.model_copy(update=update))
@@ -71,7 +74,9 @@ def withdraw(services: Services, seen: MontageDocument | None) -> bool:
         return True
     hidden = seen
     if seen.reason != WITHDRAWN:
-        update: dict[str, object] = {"status": "failed", "reason": WITHDRAWN, "files": {}}
+        superseded = tuple(sorted({*seen.superseded, seen.pending_id} - {""}))
+        update: dict[str, object] = {"status": "failed", "reason": WITHDRAWN, "files": {}, "pending_id": ""}
+        update["superseded"] = superseded
         marked = _swap(services, seen, seen.model_copy(update=update))
         if marked is None:
             return False
@@ -96,14 +101,19 @@ def give_up(services: Services, work: MontageWork, reason: str) -> None:
         return
     if current is not None and current.status == "ready" and not _may_stay_out(services, work, current):
         log.info("montage.hidden", montage_id=current.montage_id, reason=reason)
-        if replace_montage(services, current, rendering(_nothing(work), failed=reason)) is None:
+        hidden = (
+            withheld(current)
+            if is_held(current)
+            else rendering(nothing_planned(work.fan_id, work.event_id), failed=reason)
+        )
+        if replace_montage(services, current, hidden) is None:
             raise TransientFault("montage_contended", "Others keep changing this montage; try again later.")
 
     def failed(document: MontageDocument) -> MontageDocument | None:
+        if is_held(document, work):
+            return None
         if document.status == "ready":
-            if work.montage_id == document.montage_id:
-                return None
-            return document.model_copy(update={"reason": UPDATE_FAILED})
+            return None if work.montage_id == document.montage_id else _without_update(document, work)
         if work.montage_id and document.montage_id != work.montage_id:
             return None
         return document.model_copy(update={"status": "failed", "reason": reason})
@@ -111,8 +121,8 @@ def give_up(services: Services, work: MontageWork, reason: str) -> None:
     document_id = naming.montage_document_id(work.event_id)
     known = services.documents.update(MontageDocument, document_id, work.fan_id, failed)
     if known is None and not work.montage_id:
-        services.documents.create(rendering(_nothing(work), failed=reason))
-    if known is not None and known.status == "failed":
+        services.documents.create(rendering(nothing_planned(work.fan_id, work.event_id), failed=reason))
+    if known is not None:
         settle(services, known)
     if work.montage_id and (known is None or known.status != "ready" or known.montage_id != work.montage_id):
         delete_files(services, work.fan_id, work.montage_id)
@@ -130,6 +140,16 @@ def delete_files(services: Services, fan_id: str, montage_id: str) -> None:
 def rendered_blob(work: MontageWork) -> str:
     """Blob of the document a rendered montage will be published as."""
     return f"{naming.montage_plan_blob(work.fan_id, work.montage_id)}.rendered"
+
+
+def _without_update(montage: MontageDocument, work: MontageWork) -> MontageDocument:
+    """Return a montage that is out and was not brought up to date by `work`."""
+    update: dict[str, object] = {"reason": UPDATE_FAILED}
+    # A planning that broke may have announced something first; whoever else makes it announces it again.
+    if montage.pending_id and work.montage_id in ("", montage.pending_id):
+        update |= {"pending_id": "", "progress": 1.0}
+        update["superseded"] = tuple(sorted({*montage.superseded, montage.pending_id}))
+    return montage.model_copy(update=update)
 
 
 def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocument) -> bool:
@@ -152,17 +172,3 @@ def _swap(services: Services, seen: MontageDocument, new: MontageDocument) -> Mo
 
     known = services.documents.update(MontageDocument, seen.id, seen.fan_id, change)
     return known if written else None
-
-
-def _nothing(work: MontageWork) -> MontagePlan:
-    """Return the plan of a montage whose planning failed."""
-    return MontagePlan(
-        montage_id="",
-        fan_id=work.fan_id,
-        event_id=work.event_id,
-        clips=(),
-        duration_ms=0,
-        crossfade_ms=0,
-        width=0,
-        height=0,
-    )

@@ -5,11 +5,10 @@ made, and a published plan is made once more afterwards: whatever races or repea
 nothing that was taken back stays out.
 """
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from fanreel.adapters.media.render import render_montage as render
 from fanreel.adapters.media.render_graph import RenderSource
+from fanreel.adapters.media.render_run import STOPPED
+from fanreel.adapters.media.scratch import scratch_folder
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
     MontageDocument,
@@ -20,6 +19,7 @@ from fanreel.contracts import (
     VideoDocument,
 )
 from fanreel.domain import naming
+from fanreel.domain.cancelling import CANCELLED, UPDATE_CANCELLED, is_held, is_wanted, withheld
 from fanreel.domain.montage import choose_poster
 from fanreel.errors import InputRejected, TransientFault
 
@@ -44,6 +44,7 @@ from .montage_records import (
     settle,
     withdraw,
 )
+from .montage_watch import RenderWatch
 from .videos import load_plan
 
 # ffmpeg reads the source through the link for as long as a render takes.
@@ -70,17 +71,24 @@ def plan_montage(services: Services, work: MontageWork) -> MontagePlanned:
 
 @activity
 def render_montage(services: Services, work: MontageWork) -> RenderOutcome:
-    """Cut, mix and encode the planned montage and store its files; done already, it is not done again."""
+    """Cut, mix and encode the planned montage and store its files; done already, it is not done again.
+
+    Stops as soon as it is not what is being made any more: cancelled, overtaken, withdrawn, the fan erased.
+    """
     container = services.settings.container_results
     plan = services.blobs.get_json(container, naming.montage_plan_blob(work.fan_id, work.montage_id), MontagePlan)
     if plan is None:  # somebody found that it is superseded and has cleaned up
         return RenderOutcome(rendered=False, reason=OVERTAKEN)
+    if not is_wanted(current_montage(services, work), work):
+        return _dropped(services, work)
     rendered = services.blobs.get_json(container, rendered_blob(work), MontageDocument)
     if rendered is not None and _has_files(services, rendered):
         return RenderOutcome(rendered=True)
     try:
-        document = _render(services, plan)
+        document = _render(services, plan, RenderWatch(services, work))
     except InputRejected as rejected:
+        if rejected.code == STOPPED:
+            return _dropped(services, work)
         log.warning("montage.rejected", montage_id=work.montage_id, reason=rejected.code)
         give_up(services, work, rejected.code)
         return RenderOutcome(rendered=False, reason=rejected.code)
@@ -96,8 +104,10 @@ def publish_montage(services: Services, work: MontageWork) -> MontagePlanned:
         current = current_montage(services, work)
         if rendered is None or not holds(services, work):
             return _overtaken(services, work, current)
+        if is_held(current) and not _is_out(current, work.montage_id):
+            return MontagePlanned(montage_id=work.montage_id, needed=False, reason=_dropped(services, work).reason)
         published = current
-        if current is None or current.status != "ready" or current.montage_id != work.montage_id:
+        if not _is_out(current, work.montage_id):
             published = replace_montage(services, current, rendered)
         if published is None:
             continue
@@ -120,11 +130,13 @@ def _planned(
     services: Services, work: MontageWork, current: MontageDocument | None, material: Material
 ) -> MontagePlanned | None:
     """Decide over `current`; None when it has changed meanwhile."""
+    if current is not None and is_held(current, work):
+        return _still_held(services, work, current, material)
     best = best_plan(services, work, material)
     if best is None:
         done = withdraw(services, current)
         return MontagePlanned(montage_id="", needed=False, reason="no_material") if done else None
-    if _is_out(current, best):
+    if _is_out(current, best.montage_id):
         return _unchanged(services, current)
     plan = plan_of_what_is_there(services, work, material, best)
     stays = material.shows(current, style_of(services))
@@ -132,7 +144,7 @@ def _planned(
         if not stays and not _announce(services, current, rendering(best, failed="source_missing")):
             return None
         return MontagePlanned(montage_id="", needed=False, reason="source_missing")
-    if _is_out(current, plan):
+    if _is_out(current, plan.montage_id):
         return _unchanged(services, current)
     services.blobs.put_json(
         services.settings.container_results,
@@ -141,12 +153,12 @@ def _planned(
         overwrite=True,
     )
     # A montage that is out stays out meanwhile, unless it shows what is no longer a match.
-    if not stays and not _announce(services, current, rendering(plan)):
-        return None
+    announced = _pending(current, plan) if current is not None and stays else rendering(plan)
+    is_announced = announced is current or _announce(services, current, announced)
     if not may_have_montages(services, work.fan_id):  # erased in between: round again takes back what is out
         delete_files(services, work.fan_id, plan.montage_id)
         return None
-    return MontagePlanned(montage_id=plan.montage_id, needed=True)
+    return MontagePlanned(montage_id=plan.montage_id, needed=True) if is_announced else None
 
 
 def _announce(services: Services, current: MontageDocument | None, document: MontageDocument) -> bool:
@@ -156,16 +168,36 @@ def _announce(services: Services, current: MontageDocument | None, document: Mon
     return announced is not None
 
 
-def _is_out(current: MontageDocument | None, plan: MontagePlan) -> bool:
-    return current is not None and current.status == "ready" and current.montage_id == plan.montage_id
+def _pending(current: MontageDocument, plan: MontagePlan) -> MontageDocument:
+    """Return a montage that is out, with `plan` as what is made to follow it."""
+    reason = None if current.reason == UPDATE_CANCELLED else current.reason
+    update = {"pending_id": plan.montage_id, "progress": 0.0, "reason": reason}
+    return current if current.pending_id == plan.montage_id else current.model_copy(update=update)
+
+
+def _still_held(
+    services: Services, work: MontageWork, current: MontageDocument, material: Material
+) -> MontagePlanned | None:
+    """Leave a cancelled montage alone, but let nothing stay out that the fan may not be shown in any more."""
+    answer = MontagePlanned(montage_id=current.montage_id, needed=False, reason=CANCELLED)
+    if not may_have_montages(services, work.fan_id):
+        return answer if withdraw(services, current) else None
+    if current.status == "cancelled" or material.shows(current, style_of(services)):
+        settle(services, current)
+        return answer
+    return answer if _announce(services, current, withheld(current)) else None
+
+
+def _is_out(current: MontageDocument | None, montage_id: str) -> bool:
+    return current is not None and current.status == "ready" and current.montage_id == montage_id
 
 
 def _unchanged(services: Services, current: MontageDocument | None) -> MontagePlanned | None:
     if current is None:
         return None
-    # A reason here is that of an update that failed and is no longer wanted.
-    fresh = current.model_copy(update={"reason": None})
-    if current.reason is not None and replace_montage(services, current, fresh) is None:
+    # A reason here is that of an update that failed or was cancelled and is no longer wanted.
+    fresh = current.model_copy(update={"reason": None, "pending_id": "", "progress": 1.0})
+    if (current.reason is not None or current.pending_id) and not _announce(services, current, fresh):
         return None
     return MontagePlanned(montage_id=current.montage_id, needed=False, reason="unchanged")
 
@@ -181,20 +213,32 @@ def _overtaken(services: Services, work: MontageWork, current: MontageDocument |
     return MontagePlanned(montage_id=work.montage_id, needed=False, reason=OVERTAKEN)
 
 
+def _dropped(services: Services, work: MontageWork) -> RenderOutcome:
+    """Delete what was made of a montage that nobody waits for; overtaken, the workflow plans again."""
+    current = current_montage(services, work)
+    log.info("montage.dropped", montage_id=work.montage_id)
+    if not is_wanted(current, work) and not _is_out(current, work.montage_id):
+        delete_files(services, work.fan_id, work.montage_id)
+    if current is None or not is_held(current):
+        return RenderOutcome(rendered=False, reason=OVERTAKEN)
+    settle(services, current)
+    return RenderOutcome(rendered=False, reason=CANCELLED)
+
+
 def _has_files(services: Services, document: MontageDocument) -> bool:
     container = services.settings.container_montages
     return all(services.blobs.exists(container, name) for name in document.files.values())
 
 
-def _render(services: Services, plan: MontagePlan) -> MontageDocument:
+def _render(services: Services, plan: MontagePlan, watch: RenderWatch) -> MontageDocument:
     settings = services.settings
     sources = {
         video_id: _source(services, video_id) for video_id in sorted({clip.video_id for clip in plan.clips})
     }
     work = MontageWork(fan_id=plan.fan_id, event_id=plan.event_id, montage_id=plan.montage_id)
     poster = choose_poster(plan, gather(services, work).appearances)
-    with TemporaryDirectory(prefix="fanreel-montage-") as directory:
-        rendered = render(plan, sources, Path(directory), poster=poster)
+    with scratch_folder("montage") as folder:
+        rendered = render(plan, sources, folder, progress=watch.progress, stop=watch.is_unwanted, poster=poster)
         files: dict[str, str] = {}
         for kind, path in rendered.files.items():
             files[kind] = f"{naming.fan_prefix(plan.fan_id)}{plan.montage_id}.{kind}"
@@ -209,6 +253,7 @@ def _render(services: Services, plan: MontagePlan) -> MontageDocument:
         duration_ms=rendered.duration_ms,
         files=files,
         av_offset_ms=rendered.av_offset_ms,
+        progress=1.0,
     )
 
 

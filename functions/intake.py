@@ -10,7 +10,7 @@ from azure.storage.blob import BlobClient
 
 from fanreel.adapters.media.source import fingerprint
 from fanreel.adapters.services import Services
-from fanreel.contracts import FanDocument, FanSearch, SelfieWork, VideoDocument, VideoWork
+from fanreel.contracts import FanDocument, FanSearch, MontageWork, SelfieWork, VideoDocument, VideoWork
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
 from fanreel.profiles import DEFAULT, load_profile
@@ -36,9 +36,9 @@ finished video's file; or nothing new, because the recorded file is still there.
 class Start:
     """An orchestration to start, if it was not yet."""
 
-    orchestrator: Literal["analyze_video", "enroll_fan", "apply_review"]
+    orchestrator: Literal["analyze_video", "enroll_fan", "apply_review", "make_montage"]
     instance_id: str
-    work: VideoWork | SelfieWork | FanSearch
+    work: VideoWork | SelfieWork | FanSearch | MontageWork
 
 
 def receive_video(services: Services, client: BlobClient) -> Start | None:

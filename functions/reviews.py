@@ -19,16 +19,14 @@ from fanreel.domain.enrolment import pooled_selfies
 from fanreel.errors import InputRejected, NotAllowed
 
 from .identifiers import is_identifier
-from .intake import Start
 from .problems import answer, bad_id, problem
+from .uploads import start_again
 from .verdicts import NOT_FOUND, Heard, Question, find_question, give_verdict, not_me, open_questions
 
 blueprint = df.Blueprint()
 
 PAGE = 50
 """Questions answered at once; each carries links that are signed one by one."""
-
-_ENDED_BADLY = {df.OrchestrationRuntimeStatus.Failed, df.OrchestrationRuntimeStatus.Terminated}
 
 
 class VerdictGiven(Wire):
@@ -149,15 +147,8 @@ async def _answered(durable: df.DurableOrchestrationClient, hear: Callable[[], H
         heard = await asyncio.to_thread(hear)
     except (InputRejected, NotAllowed) as refused:
         return problem(404 if refused.code == NOT_FOUND else 409, refused.code, refused.message)
-    await _start(durable, heard.start)
+    await start_again(durable, heard.start)
     return answer({**_review_view(heard.review), "isNew": heard.is_new}, 202)
-
-
-async def _start(durable: df.DurableOrchestrationClient, start: Start) -> None:
-    """Start an orchestration that is not there, or again one that broke: saying it twice is a way to repair."""
-    status = await durable.get_status(start.instance_id)
-    if not status or status.runtime_status in _ENDED_BADLY:
-        await durable.start_new(start.orchestrator, start.instance_id, start.work.to_wire())
 
 
 def _review_view(review: ReviewDocument) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from .intake import Start, receive_selfie, receive_video
 
 blueprint = df.Blueprint()
 
+_ENDED_BADLY = {df.OrchestrationRuntimeStatus.Failed, df.OrchestrationRuntimeStatus.Terminated}
+
 _settings = get_settings()
 # Flex Consumption knows Event Grid only; polling is for machines without it.
 _SOURCE = func.BlobSource.EVENT_GRID if _settings.blob_source == "eventgrid" else None
@@ -56,3 +58,10 @@ async def start_once(durable: df.DurableOrchestrationClient, start: Start) -> bo
         return False
     await durable.start_new(start.orchestrator, start.instance_id, start.work.to_wire())
     return True
+
+
+async def start_again(durable: df.DurableOrchestrationClient, start: Start) -> None:
+    """Start an orchestration that is not there, or again one that broke: asking twice is a way to repair."""
+    status = await durable.get_status(start.instance_id)
+    if not status or status.runtime_status in _ENDED_BADLY:
+        await durable.start_new(start.orchestrator, start.instance_id, start.work.to_wire())

@@ -90,6 +90,8 @@ def montage_view(montage: MontageDocument, blobs: BlobStore, settings: Settings)
         "status": montage.status,
         "reason": montage.reason,
         "version": montage.version,
+        "progress": montage.progress,
+        "isUpdating": bool(montage.pending_id),
         "durationMs": montage.duration_ms,
         "clips": [clip.to_wire() for clip in montage.plan.clips],
         "links": links,

@@ -119,6 +119,8 @@ class MontageWork(Message):
     event_id: str
     montage_id: str = ""
     """Set once planned."""
+    resumes: int = 0
+    """The cancellation this run lifts (`MontageDocument.cancels`); 0: none, a cancelled montage stays so."""
 
 
 class MontagePlanned(Wire):

@@ -137,6 +137,11 @@ def montage_document_id(event_id: str) -> str:
     return f"montage-{event_id}"
 
 
+def resume_instance_id(fan_id: str, event_id: str, said: str) -> str:
+    """Return the orchestration id that makes a montage again after the cancellation `said` names."""
+    return f"resume-{_short_hash(fan_id, event_id, said)}"
+
+
 def fan_prefix(fan_id: str) -> str:
     """What the names of a fan's blobs start with, in `selfies` and in `montages`."""
     return f"{fan_id}/"

@@ -81,6 +81,8 @@ def test_the_api_has_these_routes(functions: dict[str, list[dict[str, Any]]]) ->
         (("GET",), "fans/{fanId}", "FUNCTION"),
         (("DELETE",), "fans/{fanId}", "FUNCTION"),
         (("GET",), "fans/{fanId}/montages", "FUNCTION"),
+        (("POST",), "fans/{fanId}/montages/{eventId}/cancel", "FUNCTION"),
+        (("POST",), "fans/{fanId}/montages/{eventId}/resume", "FUNCTION"),
         (("GET",), "videos/{videoId}", "FUNCTION"),
         (("GET",), "events/{eventId}/videos", "FUNCTION"),
         (("GET",), "events/{eventId}/reviews", "FUNCTION"),

@@ -1,0 +1,68 @@
+"""Montages that are cancelled: which states there are, and what may follow which.
+
+A montage that is being made becomes `cancelled`. One that is out while a newer one is made stays out and only
+loses the newer (`UPDATE_CANCELLED`). Both are *held*: nothing is made for this fan and event, whatever else comes
+in, until the very cancellation is lifted. A held montage is still taken back as soon as it shows what it may not.
+"""
+
+from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
+
+UPDATE_CANCELLED = "update_cancelled"
+"""Reason of a montage that is out although a newer one was due: somebody cancelled that."""
+CANCELLED = "cancelled"
+"""Reason why a montage is not made."""
+
+
+def is_held(montage: MontageDocument | None, work: MontageWork | None = None) -> bool:
+    """Say whether this montage was cancelled and not resumed, by `work` at least."""
+    if montage is None or not (montage.status == "cancelled" or montage.reason == UPDATE_CANCELLED):
+        return False
+    return work is None or work.resumes != montage.cancels
+
+
+def is_wanted(montage: MontageDocument | None, work: MontageWork) -> bool:
+    """Say whether `work.montage_id` is what is being made for this document's fan and event."""
+    if montage is None or is_held(montage):
+        return False
+    if montage.status == "ready":
+        return montage.pending_id == work.montage_id
+    return montage.status == "rendering" and montage.montage_id == work.montage_id
+
+
+def cancelled(montage: MontageDocument) -> MontageDocument | None:
+    """Return the montage with what is being made cancelled; None when nothing is."""
+    held: dict[str, object] = {"pending_id": "", "progress": 0.0, "cancels": montage.cancels + 1}
+    if montage.status == "ready" and montage.pending_id:
+        superseded = tuple(sorted({*montage.superseded, montage.pending_id}))
+        return montage.model_copy(update={**held, "reason": UPDATE_CANCELLED, "superseded": superseded})
+    if montage.status == "rendering":
+        return withheld(montage.model_copy(update=held))
+    return None
+
+
+def withheld(montage: MontageDocument) -> MontageDocument:
+    """Return the montage as one that is cancelled and tells nothing: no clips, no files."""
+    superseded = {*montage.superseded, montage.montage_id, montage.pending_id} - {""}
+    return montage.model_copy(
+        update={
+            "status": "cancelled",
+            "reason": None,
+            "montage_id": "",
+            "plan": nothing_planned(montage.fan_id, montage.event_id),
+            "duration_ms": 0,
+            "files": {},
+            "av_offset_ms": None,
+            "loudness_lufs": None,
+            "true_peak_dbtp": None,
+            "pending_id": "",
+            "progress": 0.0,
+            "superseded": tuple(sorted(superseded)),
+        }
+    )
+
+
+def nothing_planned(fan_id: str, event_id: str) -> MontagePlan:
+    """Return the plan of a montage there is none for."""
+    return MontagePlan(
+        montage_id="", fan_id=fan_id, event_id=event_id, clips=(), duration_ms=0, crossfade_ms=0, width=0, height=0
+    )
