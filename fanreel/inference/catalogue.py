@@ -15,7 +15,9 @@ from fanreel.errors import ModelFault
 
 PINS_FILE = "pins.json"
 Pack = Literal["baseline", "pro", "extra"]
-Role = Literal["detect", "embed", "expression", "age_gender", "landmarks", "mesh", "quality", "liveness"]
+Role = Literal[
+    "detect", "embed", "expression", "age_gender", "landmarks", "mesh", "quality", "liveness", "person_mask"
+]
 
 
 class InputFormat(BaseModel):

@@ -5,6 +5,7 @@ batch. Only the operations these networks use are known; any other raises ModelF
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ def translate(path: Path, mean: Sequence[float] | None, scale: float | None, out
     translation = _Translation(GraphWriter(path.stem), weights, mean, scale)
     for node in ordered:
         translation.values[node.name] = translation.node(node)
-    found = {name: translation.values[node] for name, node in outputs.items()}
+    found = {name: translation.as_given(translation.values[node]) for name, node in outputs.items()}
     return translation.graph.finish({name: (value.name, value.shape) for name, value in found.items()})
 
 
@@ -87,14 +88,19 @@ class _Translation:
             "_FusedMatMul": self._dense,
             "Add": self._elementwise,
             "AddV2": self._elementwise,
+            "AddN": self._elementwise,
             "Mul": self._elementwise,
             "Minimum": self._elementwise,
             "Maximum": self._elementwise,
             "Relu": self._unary,
+            "Relu6": lambda n: self._clip(self.values[n.inputs[0]], 0.0, 6.0),
             "Sigmoid": self._unary,
             "Softmax": self._softmax,
             "Prelu": lambda n: self._prelu(self.values[n.inputs[0]], n.inputs[1]),
-            "MaxPool": self._max_pool,
+            "MaxPool": self._pool,
+            "AvgPool": self._pool,
+            "ResizeBilinear": self._resize,
+            "Conv2DBackpropInput": self._transposed_convolution,
             "Pad": self._pad,
             "Mean": self._mean,
             "Reshape": self._reshape,
@@ -103,6 +109,12 @@ class _Translation:
         if handler is None:
             raise ModelFault("graph_op_unknown", f"{self.graph.name}: no translation for {node.op} ({node.name}).")
         return handler(node)
+
+    def as_given(self, value: Value) -> Value:
+        """Return an output in the order of the GraphDef: pictures NHWC."""
+        if len(value.shape) != 3:
+            return value
+        return Value(self.graph.op("Transpose", [value.name], perm=[0, 2, 3, 1]), value.shape)
 
     def _input(self, node: Node) -> Value:
         dims = [int(d["size"]) for d in node.attributes["shape"]["shape"]["dim"]]
@@ -175,8 +187,10 @@ class _Translation:
             if constant.ndim == 1 and len(left.shape) == 3:  # per channel
                 constant = constant.reshape(-1, 1, 1)
             right = self.graph.constant(constant)
-        kind = {"Add": "Add", "AddV2": "Add", "Mul": "Mul", "Minimum": "Min", "Maximum": "Max"}[node.op]
-        return Value(self.graph.op(kind, [left.name, right]), left.shape)
+        kind = {"Mul": "Mul", "Minimum": "Min", "Maximum": "Max"}.get(node.op, "Add")
+        # A weight per channel, (1, 1, c), may stand on either side of the picture it weighs.
+        shape = max(left.shape, self.values[second].shape if second in self.values else (), key=math.prod)
+        return Value(self.graph.op(kind, [left.name, right]), shape)
 
     def _unary(self, node: Node) -> Value:
         source = self.values[node.inputs[0]]
@@ -188,19 +202,44 @@ class _Translation:
             self.graph.op("Softmax", [source.name], axis=1 if len(source.shape) == 3 else -1), source.shape
         )
 
-    def _max_pool(self, node: Node) -> Value:
+    def _pool(self, node: Node) -> Value:
         source = self.values[node.inputs[0]]
         (kernel_y, kernel_x), (stride_y, stride_x) = node.pair("ksize"), node.pair("strides")
         top, bottom, height = window_pads(source.shape[0], kernel_y, stride_y, node.padding)
         left, right, width = window_pads(source.shape[1], kernel_x, stride_x, node.padding)
         name = self.graph.op(
-            "MaxPool",
+            "MaxPool" if node.op == "MaxPool" else "AveragePool",
             [source.name],
             kernel_shape=[kernel_y, kernel_x],
             strides=[stride_y, stride_x],
             pads=[top, left, bottom, right],
         )
         return Value(name, (height, width, source.shape[2]))
+
+    def _resize(self, node: Node) -> Value:
+        source = self.values[node.inputs[0]]
+        if not node.flag("half_pixel_centers") or node.flag("align_corners"):
+            raise ModelFault("graph_op_unknown", f"{self.graph.name}: {node.name} resizes by an older rule.")
+        height, width = (int(size) for size in self.weights[node.inputs[1]].tolist())
+        shape = (height, width, source.shape[2])
+        scales = np.array([1, 1, height / source.shape[0], width / source.shape[1]], np.float32)
+        operands = [source.name, "", self.graph.constant(scales)]
+        return Value(self.graph.op("Resize", operands, mode="linear"), shape)
+
+    def _transposed_convolution(self, node: Node) -> Value:
+        source, kernel = self.values[node.inputs[2]], self.weights[node.inputs[1]]
+        kernel = kernel.transpose(3, 2, 0, 1)  # (in, out, y, x)
+        strides = node.pair("strides")
+        if kernel.shape[2:] != strides:  # padding 'same' then leaves nothing to cut off
+            raise ModelFault("graph_op_unknown", f"{self.graph.name}: {node.name} overlaps its steps.")
+        shape = (source.shape[0] * strides[0], source.shape[1] * strides[1], int(kernel.shape[1]))
+        name = self.graph.op(
+            "ConvTranspose",
+            [source.name, self.graph.constant(kernel)],
+            kernel_shape=list(strides),
+            strides=list(strides),
+        )
+        return Value(name, shape)
 
     def _pad(self, node: Node) -> Value:
         source = self.values[node.inputs[0]]

@@ -22,6 +22,10 @@ class Node:
         numbers = self.attributes[key]["list"]["i"]
         return int(numbers[1]), int(numbers[2])
 
+    def flag(self, key: str) -> bool:
+        """Return a yes-or-no attribute; absent means no."""
+        return bool(self.attributes.get(key, {}).get("b", False))
+
     @property
     def padding(self) -> Padding:
         """`same` or `valid`."""

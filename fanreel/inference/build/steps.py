@@ -51,6 +51,8 @@ class Package:
 
 FACE_API = Package("@vladmandic/face-api", "1.7.15", "model")
 HUMAN = Package("@vladmandic/human", "3.3.6", "models")
+SEGMENTATION = Package("human-segmentation", "2.8.1", "models")
+"""An older @vladmandic/human under a name of its own: the last that holds the segmentation network."""
 
 
 def _from_manifest(write: Callable[[Weights], bytes]) -> Callable[[Path], bytes]:
@@ -114,6 +116,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         "human.emotion": Step(HUMAN, "emotion.json", _from_graph((127.5,), 127.5, probabilities="Identity")),
         "human.antispoof": Step(HUMAN, "antispoof.json", _from_graph(None, 255, real="Identity")),
         "human.liveness": Step(HUMAN, "liveness.json", _from_graph(None, 255, live="Identity")),
+        "human.selfie": Step(SEGMENTATION, "selfie.json", _from_graph(None, 255, person="activation_10")),
     }
 )
 
