@@ -20,7 +20,12 @@ WORDS = (*BASIC, *(f"dark {word}" for word in SHADED), *(f"light {word}" for wor
 
 COLOURFUL_FROM = 12.0
 """Chroma below which a colour on television is black, grey or white: casts and compression reach ten."""
-BLACK_BELOW, WHITE_FROM = 25.0, 78.0
+BLACK_BELOW, GREY_BELOW, WHITE_FROM = 25.0, 50.0, 78.0
+"""L*. Between grey and white lies both a grey shirt in the sun and a white one in the evening: no word."""
+BLACK_CHROMA = 7.0
+"""Chroma of black at most: what is as dark and more colourful may be a navy or a brown in the dark."""
+NIGHT_BELOW = 6.0
+"""L* so dark that the hue is the codec's."""
 DARK_BELOW, LIGHT_FROM = 32.0, 70.0
 """L* of shades of a colour."""
 PALE_BELOW = 20.0
@@ -35,8 +40,12 @@ def colour_word(lab: Lab) -> str | None:
     """Return the plain word for a colour; none where people would not agree on one."""
     lightness, a, b = lab
     chroma, hue = hypot(a, b), degrees(atan2(b, a)) % 360
+    if lightness < BLACK_BELOW and chroma < COLOURFUL_FROM:
+        return "black" if chroma < BLACK_CHROMA else None
     if chroma < COLOURFUL_FROM:
         return _grey(lightness)
+    if lightness < NIGHT_BELOW and chroma < 3 * COLOURFUL_FROM:
+        return None
     base = _base(lightness, chroma, hue)
     if base == "red" and lightness < DARK_BELOW:
         return "dark red"
@@ -62,10 +71,10 @@ def _agreed(words: Sequence[str | None]) -> str | None:
     return word if count >= MIN_AGREEING and count >= AGREEMENT * len(words) else None
 
 
-def _grey(lightness: float) -> str:
-    if lightness < BLACK_BELOW:
-        return "black"
-    return "white" if lightness >= WHITE_FROM else "grey"
+def _grey(lightness: float) -> str | None:
+    if lightness < GREY_BELOW:
+        return "grey"
+    return "white" if lightness >= WHITE_FROM else None
 
 
 def _vivid(lightness: float, chroma: float) -> bool:
@@ -86,13 +95,13 @@ def _base(lightness: float, chroma: float, hue: float) -> str | None:
     if hue < 300:
         return "blue"
     if hue < 311:
-        return "blue" if chroma >= 1.8 * lightness else "purple"
+        return "blue" if chroma >= 1.8 * lightness else "purple" if chroma >= 40 else None
     return "purple"
 
 
 def _reddish(lightness: float, chroma: float, hue: float) -> str | None:
     if hue >= 340 or hue < 15:
-        return "pink" if lightness >= 42 else "purple" if hue >= 340 else "red"
+        return "pink" if lightness >= 42 else "red" if hue < 340 else None  # wine to one, plum to another
     if lightness >= 62 and chroma < 60:
         return "pink" if hue < 36 else None
     return "brown" if chroma < 25 and lightness < 45 else "red"
@@ -104,9 +113,9 @@ def _yellowish(lightness: float, chroma: float, hue: float) -> str | None:
     if hue < 80:
         if chroma >= 60 and lightness >= 58:
             return "orange"
-        return "brown" if lightness < 50 else None
+        return "brown" if lightness < 50 and (hue < 70 or chroma < 25) else None
     if lightness >= 60 and chroma >= 38:
         return "yellow"
     if hue < 97:
-        return "brown" if lightness < 55 else None
+        return "brown" if lightness < 55 and chroma < 25 else None
     return "green" if lightness < 60 else None

@@ -21,8 +21,10 @@ SAME_COLOUR = 16.0
 """CIE76 distance within which points are of one cloth: its folds in light and shade."""
 DARKNESS_WEIGHT = 0.5
 """Folds and shadows change the lightness more than the hue."""
-MIN_SHARE = 0.4
+MIN_SHARE = 0.55
 """Share of the patch that one colour must fill; less is a print, a scarf, or somebody in front."""
+BAR_BELOW = 1.0
+"""L* of the black bars around a picture; cloth on television is never as dark."""
 SKIN_LIKE = 14.0
 """Distance from the face's own colour within which points are skin: necks, arms, hands."""
 HEAD_OVER_FACE = 1.5
@@ -62,6 +64,8 @@ def _main_colour(points: F32, skin: F32) -> Lab | None:
     if int(best.sum()) < MIN_SHARE * len(points):
         return None
     lightness, a, b = (np.median(cloth[best], axis=0) / weight).tolist()
+    if lightness < BAR_BELOW:
+        return None
     return round(lightness, 1), round(a, 1), round(b, 1)
 
 
