@@ -1,12 +1,10 @@
 """Renders a planned montage to its files: film, poster, captions, edit lists."""
 
-import json
-import math
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +18,11 @@ from fanreel.errors import InputRejected
 from .ffmpeg import ffmpeg_binary
 from .probe import probe
 from .render_check import check_montage
-from .render_graph import Loudness, RenderSource, film_command, loudness_command
+from .render_graph import RenderSource, film_command, sound_command
+from .render_loudness import Loudness, measure_film_loudness
+from .render_mix import measure_mix
 from .render_run import Progress, Stop, run_ffmpeg
+from .render_sound import SAMPLE_RATE
 from .source import FileSource
 from .thumbnail import frame_jpeg
 
@@ -34,17 +35,15 @@ LEAST_TIMEOUT_S = 120.0
 TIMEOUT_PER_SECOND_S = 20.0
 """Forty times the budget of DESIGN §11 (0.5 s a second): slower than that is stuck, not slow."""
 
-SILENCE_LUFS = -70.0
-"""The absolute gate of EBU R 128: below it there is nothing to level."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A finished montage: files by kind (mp4, jpg, vtt, edl, otio), true length and measured A/V offset."""
+    """A finished montage: files by kind (mp4, jpg, vtt …), true length, measured A/V offset and loudness."""
 
     files: dict[str, Path]
     duration_ms: int
     av_offset_ms: float
+    loudness: Loudness | None = None
 
 
 def render_montage(
@@ -55,12 +54,13 @@ def render_montage(
     progress: Progress | None = None,
     stop: Stop | None = None,
     poster: Poster | None = None,
+    music: Path | None = None,
 ) -> Rendered:
     """Render a plan into `work_dir`, as `<montageId>.<kind>`; all files appear, or none.
 
     `sources` maps each video id of the plan. `progress` is called with 0..1. `stop` is asked now and then whether
     to give up. `poster` says which picture stands for the montage (`choose_poster`); without it the best clip's
-    middle does.
+    middle does. `music` is the file of the bed that the plan's style names.
 
     Raises InputRejected (`source_unreadable`: a source is missing or cannot be opened; `render_failed`: the
     result is not what was planned; `render_stopped`), TransientFault (see `run_ffmpeg`: too slow, killed,
@@ -76,8 +76,9 @@ def render_montage(
     with tempfile.TemporaryDirectory(prefix=f".{plan.montage_id}-", dir=work_dir) as folder:
         made = Path(folder)
         film = made / f"{plan.montage_id}.mp4"
-        _render_film(plan, timeline, sources, film, progress, stop)
+        _render_film(plan, timeline, sources, film, progress, stop, music)
         av_offset_ms = check_montage(film, timeline, (plan.width, plan.height))
+        loudness = measure_film_loudness(film)
         beside = _write_beside(film, plan, timeline, sources, poster or choose_poster(plan))
         files = {kind: _publish(path, work_dir) for kind, path in {**beside, "mp4": film}.items()}
     seconds = time.perf_counter() - started
@@ -89,7 +90,7 @@ def render_montage(
         av_offset_ms=av_offset_ms,
         seconds=round(seconds, 2),
     )
-    return Rendered(files, timeline.duration_ms, av_offset_ms)
+    return Rendered(files, timeline.duration_ms, av_offset_ms, loudness)
 
 
 def _render_film(
@@ -99,6 +100,7 @@ def _render_film(
     film: Path,
     progress: Progress | None,
     stop: Stop | None,
+    music: Path | None,
 ) -> None:
     binary = ffmpeg_binary()
     run = partial(
@@ -107,19 +109,14 @@ def _render_film(
         length_ms=timeline.duration_ms,
         stop=stop,
     )
-    loudness: Loudness | None = None
+    samples = timeline.samples(timeline.frames, SAMPLE_RATE)
+    wav: Path | None = None
     if any(sources[placed.clip.video_id].media.audio for placed in timeline.clips):
-        told = run(loudness_command(timeline, sources, binary=binary), log_file=film.with_suffix(".loudness"))
-        loudness = _loudness(told)
-    command = film_command(plan, timeline, sources, loudness, film, binary=binary)
+        wav = film.with_suffix(".wav")
+        run(sound_command(timeline, sources, wav, binary=binary), log_file=film.with_suffix(".sound"))
+    mix = measure_mix(wav, plan.render, samples, film.parent, run=run, binary=binary, music=music)
+    command = film_command(plan, timeline, sources, mix, film, binary=binary)
     run(command, log_file=film.with_suffix(".log"), progress=progress)
-
-
-def _loudness(told: str) -> Loudness | None:
-    """Read loudnorm's JSON from the end of what ffmpeg told; None for silence, which has no loudness."""
-    values = json.loads(told[told.rindex("{") : told.rindex("}") + 1])
-    measured = Loudness(*(float(values[f"input_{key}"]) for key in ("i", "tp", "lra", "thresh")))
-    return measured if all(map(math.isfinite, astuple(measured))) and measured.integrated > SILENCE_LUFS else None
 
 
 def _write_beside(

@@ -15,25 +15,27 @@ import ffmpeg
 from fanreel.contracts import MontagePlan
 from fanreel.domain.montage import Timeline
 
+from .render_loudness import compiled
+from .render_mix import AAC, Mix, finished_sound
 from .render_picture import clip_picture, joined_picture
-from .render_sound import SAMPLE_RATE, TARGET, Loudness, joined_sound, levelled
-from .render_source import RenderSource, Stream, open_source, ratio
+from .render_sound import SAMPLE_RATE, joined_sound
+from .render_source import RenderSource, open_source, ratio
 
-__all__ = ["Loudness", "RenderSource", "film_command", "loudness_command"]
+__all__ = ["Mix", "RenderSource", "film_command", "sound_command"]
 
 
 def film_command(
     plan: MontagePlan,
     timeline: Timeline,
     sources: Mapping[str, RenderSource],
-    loudness: Loudness | None,
+    mix: Mix | None,
     out: Path,
     *,
     binary: str,
 ) -> list[str]:
     """Return the ffmpeg command that renders a plan to an MP4 (H.264 High + AAC, faststart).
 
-    `loudness` is what `loudness_command` measured; None leaves the sound's level as it is.
+    `mix` is what `measure_mix` found in the sound that `sound_command` wrote; None leaves the sound as it is.
     """
     medias = [sources[placed.clip.video_id].media for placed in timeline.clips]
     # Sound and picture are read apart: levelling runs seconds ahead with the sound, and pictures that came along
@@ -44,35 +46,18 @@ def film_command(
         clip_picture(reader, media, placed, timeline, plan)
         for reader, media, placed in zip(readers, medias, timeline.clips, strict=True)
     ]
-    sound = joined_sound(listeners, medias, timeline)
-    if loudness is not None:
-        sound = levelled(sound, loudness)
-    sound = sound.filter("apad").filter("atrim", end_sample=timeline.samples(timeline.frames, SAMPLE_RATE))
-    output = ffmpeg.output(
-        joined_picture(pictures, timeline), sound, f"file:{out}", **_encoding(timeline.rate)
-    ).overwrite_output()
-    return _compiled(output, binary, loglevel="warning")
+    samples = timeline.samples(timeline.frames, SAMPLE_RATE)
+    sound = finished_sound(joined_sound(listeners, medias, timeline), mix, samples)
+    output = ffmpeg.output(joined_picture(pictures, timeline), sound, f"file:{out}", **_encoding(timeline.rate))
+    return compiled(output, binary, loglevel="warning")
 
 
-def loudness_command(timeline: Timeline, sources: Mapping[str, RenderSource], *, binary: str) -> list[str]:
-    """Return the ffmpeg command that tells, as JSON at the end of stderr, how loud the joined sound is.
-
-    Reads no pictures. Levelling in one pass is off by 1–2 LU on half a minute; by a known gain it is exact
-    and keeps the dynamics of a cheer.
-    """
+def sound_command(timeline: Timeline, sources: Mapping[str, RenderSource], out: Path, *, binary: str) -> list[str]:
+    """Return the ffmpeg command that writes the joined sound as it is, for `measure_mix`. Reads no pictures."""
     medias = [sources[placed.clip.video_id].media for placed in timeline.clips]
     readers = [open_source(sources[placed.clip.video_id], placed, vn=None) for placed in timeline.clips]
-    measured = joined_sound(readers, medias, timeline).filter("loudnorm", print_format="json", **TARGET)
-    return _compiled(ffmpeg.output(measured, "-", format="null"), binary, loglevel="info")
-
-
-def _compiled(output: Stream, binary: str, *, loglevel: str) -> list[str]:
-    command: list[str] = (
-        output.global_args("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel, "-copyts")
-        .global_args("-progress", "pipe:1")
-        .compile(cmd=binary)
-    )
-    return command
+    joined = joined_sound(readers, medias, timeline)
+    return compiled(ffmpeg.output(joined, f"file:{out}", **{"c:a": "pcm_f32le"}), binary)
 
 
 def _encoding(rate: Fraction) -> dict[str, Any]:
@@ -87,10 +72,7 @@ def _encoding(rate: Fraction) -> dict[str, Any]:
         "r": ratio(rate),
         # Scrubbing on a phone wants a keyframe every two seconds.
         "g": round(rate * 2),
-        "c:a": "aac",
-        "b:a": "160k",
-        "ar": SAMPLE_RATE,
-        "ac": 2,
+        **AAC,
         "movflags": "+faststart",
         "map_metadata": -1,
     }

@@ -1,115 +1,144 @@
-"""The sound's half of a montage's filter graph."""
+"""The sound's half of a montage's filter graph: the clips' sounds, one after the other, to the sample."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import ffmpeg
 
 from fanreel.contracts import MediaInfo
-from fanreel.domain.montage import Timeline
+from fanreel.domain.montage import Piece, PlacedClip, Timeline
 
 from .render_source import PREROLL_MS, Stream, exact, first_frame_s, seconds
 
 SAMPLE_RATE = 48_000
 SEAM_MS = 10
 """Fade at the very ends, and at hard cuts: removes the click of a wave cut away from zero."""
-TARGET = {"I": -16, "TP": -1.5, "LRA": 11}
-"""−16 LUFS (DESIGN §7), true peak −1.5 dB so that AAC does not clip; 11 LU is loudnorm's room for dynamics."""
-MAX_GAIN_DB = 20
-"""More would make a silent stand's hiss as loud as a goal."""
-DENOISE_DELAY = SAMPLE_RATE // 40
-"""afftdn gives everything out this many samples late, stamps unchanged (two of its windows' steps, each 1/80 s:
-libavfilter/af_afftdn.c; an impulse comes out 1200 samples late at 48 kHz). 25 ms would be lip-sync lost."""
+STRETCH_LEAD = 1_512
+"""rubberband gives a sound played `factor` times as long out this many samples × (factor − 1) early, at 48 kHz:
+tone bursts come out 31.4 ms (± 1) early at 2 and 63 ms at 3. atempo wanders by 12 ms around its place."""
 
-
-@dataclass(frozen=True, slots=True)
-class Loudness:
-    """What loudnorm measured (EBU R 128): integrated LUFS, true peak dBTP, range LU, gate LUFS."""
-
-    integrated: float
-    true_peak: float
-    loudness_range: float
-    threshold: float
+_Placed = tuple[Stream, int, int, int]
+"""A sound and its samples on the film's clock: first, the one after its last, how many cross what is before."""
 
 
 def joined_sound(readers: list[Stream], medias: list[MediaInfo], timeline: Timeline) -> Stream:
-    """Cross the clips' sounds into one another and clean the whole."""
-    raw = _sounds(readers, medias, timeline)
-    sounds = [_fitted(sound, index, timeline) for index, sound in enumerate(raw)]
-    joined = sounds[0]
-    for index, sound in enumerate(sounds[1:], start=1):
-        before, placed = timeline.clips[index - 1], timeline.clips[index]
-        overlap = timeline.samples(before.end_frame, SAMPLE_RATE) - timeline.samples(
-            placed.start_frame, SAMPLE_RATE
-        )
-        if placed.fade_frames:
+    """Cross the clips' sounds into one another; cards are silent, what is beside them fades in and out."""
+    parts = _placed(readers, medias, timeline)
+    joined = _faded(parts[0], fade_in=True, fade_out=_cuts(parts, 1))
+    for index, part in enumerate(parts[1:], start=1):
+        _, _, _, overlap = part
+        sound = _faded(part, fade_in=overlap == 0, fade_out=_cuts(parts, index + 1))
+        if overlap:
             # Equal power: two unrelated sounds keep their loudness through the crossing.
             joined = ffmpeg.filter([joined, sound], "acrossfade", nb_samples=overlap, curve1="qsin", curve2="qsin")
         else:
             joined = ffmpeg.concat(joined, sound, v=0, a=1)
-    # Lightly: at 6 dB a commentator still sounds like one.
+    return joined
+
+
+def fitted(sound: Stream, samples: int) -> Stream:
+    """Make a sound exactly so many samples of 48 kHz stereo, its stamps counted from 0."""
     return (
-        joined.filter("apad", pad_len=DENOISE_DELAY)
-        .filter("afftdn", noise_reduction=6, noise_floor=-50)
-        .filter("atrim", start_sample=DENOISE_DELAY)
-        .filter("asetpts", "PTS-STARTPTS")
-    )
-
-
-def levelled(sound: Stream, loudness: Loudness) -> Stream:
-    """Bring the sound to the target by the measured gain."""
-    target = {**TARGET, "I": min(TARGET["I"], loudness.integrated + MAX_GAIN_DB)}
-    return (
-        sound.filter(
-            "loudnorm",
-            **target,
-            linear="true",
-            measured_I=loudness.integrated,
-            measured_TP=loudness.true_peak,
-            measured_LRA=loudness.loudness_range,
-            measured_thresh=loudness.threshold,
-        )
-        # loudnorm keeps every sample but can stamp its last ones 80 ms late; no sample is missing, so count.
-        .filter("asetpts", "N/SR/TB")
-        .filter("aresample", SAMPLE_RATE)
-        .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-    )
-
-
-def _sounds(readers: list[Stream], medias: list[MediaInfo], timeline: Timeline) -> list[Stream]:
-    """Return each clip's raw sound on the clip's own clock; silence where its source has none."""
-    mute = sum(not media.audio for media in medias)
-    silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", f="lavfi", t=seconds(PREROLL_MS))
-    silences = iter(range(mute))
-    split = silence.filter_multi_output("asplit", mute) if mute else None
-    sounds: list[Stream] = []
-    for reader, media, placed in zip(readers, medias, timeline.clips, strict=True):
-        if split is not None and not media.audio:
-            sounds.append(split[next(silences)])
-            continue
-        sounds.append(
-            reader[str(media.audio[0].index)]
-            .filter("asetpts", f"PTS-{exact(first_frame_s(media, placed, timeline))}/TB")
-            .filter("atrim", start=0)
-            # Gaps in the stamps become silence, overlaps are cut: the rest stays where it belongs.
-            .filter("aresample", SAMPLE_RATE, first_pts=0, min_hard_comp=0.02, **{"async": 1})
-        )
-    return sounds
-
-
-def _fitted(sound: Stream, index: int, timeline: Timeline) -> Stream:
-    """Bring one clip's sound to exactly its length of 48 kHz stereo; fade where no crossfade does."""
-    placed, following = timeline.clips[index], timeline.clips[index + 1 : index + 2]
-    first = timeline.samples(placed.start_frame, SAMPLE_RATE)
-    length = timeline.samples(placed.end_frame, SAMPLE_RATE) - first
-    sound = (
         sound.filter("aformat", sample_fmts="fltp", sample_rates=SAMPLE_RATE, channel_layouts="stereo")
         .filter("apad")
-        .filter("atrim", end_sample=length)
-        .filter("asetpts", "PTS-STARTPTS")
+        .filter("atrim", end_sample=samples)
+        .filter("asetpts", "N/SR/TB")
     )
-    seam = SAMPLE_RATE * SEAM_MS // 1000
-    if placed.fade_frames == 0:
+
+
+def _placed(readers: list[Stream], medias: list[MediaInfo], timeline: Timeline) -> list[_Placed]:
+    """Return title card, clips and end card in order, each fitted to its place."""
+    mute = sum(not media.audio for media in medias)
+    silences = _silences(mute + (timeline.intro_frames > 0) + (timeline.outro_frames > 0))
+    places = [(placed.start_frame, placed.end_frame, placed.fade_frames) for placed in timeline.clips]
+    sounds: list[Stream] = []
+    for reader, media, placed in zip(readers, medias, timeline.clips, strict=True):
+        sounds.append(
+            _paced(_clip_sound(reader, media, placed, timeline), placed, timeline)
+            if media.audio
+            else next(silences)
+        )
+    if timeline.intro_frames:
+        sounds.insert(0, next(silences))
+        places.insert(0, (0, timeline.intro_frames, 0))
+    if timeline.outro_frames:
+        sounds.append(next(silences))
+        places.append((timeline.frames - timeline.outro_frames, timeline.frames, timeline.outro_fade_frames))
+    placed_sounds: list[_Placed] = []
+    for sound, (start_frame, end_frame, fade_frames) in zip(sounds, places, strict=True):
+        first = timeline.samples(start_frame, SAMPLE_RATE)
+        after = timeline.samples(end_frame, SAMPLE_RATE)
+        overlap = timeline.samples(start_frame + fade_frames, SAMPLE_RATE) - first
+        placed_sounds.append((fitted(sound, after - first), first, after, overlap))
+    return placed_sounds
+
+
+def _silences(count: int) -> Iterator[Stream]:
+    if count == 0:
+        return
+    silence = ffmpeg.input(f"anullsrc=r={SAMPLE_RATE}:cl=stereo", f="lavfi", t=seconds(PREROLL_MS))
+    split = silence.filter_multi_output("asplit", count)
+    yield from (split[index] for index in range(count))
+
+
+def _clip_sound(reader: Stream, media: MediaInfo, placed: PlacedClip, timeline: Timeline) -> Stream:
+    """Return a clip's raw sound on the clip's own clock."""
+    return (
+        reader[str(media.audio[0].index)]
+        .filter("asetpts", f"PTS-{exact(first_frame_s(media, placed, timeline))}/TB")
+        .filter("atrim", start=0)
+        # Gaps in the stamps become silence, overlaps are cut: the rest stays where it belongs.
+        .filter("aresample", SAMPLE_RATE, first_pts=0, min_hard_comp=0.02, **{"async": 1})
+    )
+
+
+def _paced(sound: Stream, placed: PlacedClip, timeline: Timeline) -> Stream:
+    """Play a clip's sound as slowly as its pictures, its pitch unchanged."""
+    if all(piece.factor == 1 for piece in placed.pieces):
+        return sound
+    sound = sound.filter("aformat", sample_fmts="fltp", sample_rates=SAMPLE_RATE, channel_layouts="stereo")
+    split = sound.filter_multi_output("asplit", len(placed.pieces))
+    paced: Stream = None
+    for index, piece in enumerate(placed.pieces):
+        is_last = index + 1 == len(placed.pieces)
+        part = _piece_sound(split[index], piece, placed, timeline, 0 if is_last else _SEAM)
+        # The end of one piece and the beginning of the next are the same moment of the source.
+        paced = part if paced is None else ffmpeg.filter([paced, part], "acrossfade", nb_samples=_SEAM)
+    return paced
+
+
+def _piece_sound(sound: Stream, piece: Piece, placed: PlacedClip, timeline: Timeline, more: int) -> Stream:
+    """Cut one piece out of its clip's sound, `more` samples longer than it is shown."""
+    first = timeline.samples(piece.source_frame, SAMPLE_RATE) - timeline.samples(placed.source_frame, SAMPLE_RATE)
+    length = (
+        timeline.samples(piece.end_frame, SAMPLE_RATE) - timeline.samples(piece.start_frame, SAMPLE_RATE) + more
+    )
+    if piece.factor == 1:
+        part = sound.filter("atrim", start_sample=first, end_sample=first + length)
+    else:
+        lead = STRETCH_LEAD * (piece.factor - 1) // piece.factor
+        part = (
+            sound.filter("adelay", f"{lead}S", all=1)
+            .filter("atrim", start_sample=first, end_sample=first + lead + -(-length // piece.factor))
+            .filter("asetpts", "PTS-STARTPTS")
+            .filter("apad", pad_len=STRETCH_LEAD * 4)
+            .filter("rubberband", tempo=1 / piece.factor)
+        )
+    return fitted(part.filter("asetpts", "PTS-STARTPTS"), length)
+
+
+def _cuts(parts: list[_Placed], index: int) -> bool:
+    """Tell whether part `index` begins without a crossing, or is not there."""
+    return index >= len(parts) or parts[index][3] == 0
+
+
+def _faded(part: _Placed, *, fade_in: bool, fade_out: bool) -> Stream:
+    sound, first, after, _ = part
+    seam = min(_SEAM, (after - first) // 2)
+    if fade_in:
         sound = sound.filter("afade", type="in", start_sample=0, nb_samples=seam)
-    if not following or following[0].fade_frames == 0:
-        sound = sound.filter("afade", type="out", start_sample=length - seam, nb_samples=seam)
+    if fade_out:
+        sound = sound.filter("afade", type="out", start_sample=after - first - seam, nb_samples=seam)
     return sound
+
+
+_SEAM = SAMPLE_RATE * SEAM_MS // 1000
