@@ -28,7 +28,7 @@ NOT_CANCELLED = "not_cancelled"
 @blueprint.route("fans/{fanId}/montages/{eventId}/cancel", methods=["POST"])
 def cancel_montage(req: func.HttpRequest) -> func.HttpResponse:
     """Stop making a fan's montage of an event; what is out stays out."""
-    return _about(req, lambda fan_id, event_id: _answered(cancel(get_services(), fan_id, event_id), 200))
+    return answer_cancel(get_services(), req)
 
 
 @blueprint.function_name("resume_montage")
@@ -36,17 +36,29 @@ def cancel_montage(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.durable_client_input(client_name="durable")
 async def resume_montage(req: func.HttpRequest, durable: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Make a cancelled montage after all."""
+    response, start = await asyncio.to_thread(answer_resume, get_services(), req)
+    if start is not None:
+        await start_again(durable, start)
+    return response
+
+
+def answer_cancel(services: Services, req: func.HttpRequest) -> func.HttpResponse:
+    """Cancel what is being made, and answer the montage or the problem."""
+    return _about(
+        req, lambda fan_id, event_id: _answered(services, cancel(services, fan_id, event_id), status=200)
+    )
+
+
+def answer_resume(services: Services, req: func.HttpRequest) -> tuple[func.HttpResponse, Start | None]:
+    """Answer the montage or the problem, and the run to start."""
     starts: list[Start] = []
 
     def resumed(fan_id: str, event_id: str) -> func.HttpResponse:
-        montage, start = resume(get_services(), fan_id, event_id)
-        starts.extend([start] if start is not None else [])
-        return _answered(montage, 202)
+        montage, start = resume(services, fan_id, event_id)
+        starts.extend([] if start is None else [start])
+        return _answered(services, montage, status=202)
 
-    response = await asyncio.to_thread(_about, req, resumed)
-    for start in starts:
-        await start_again(durable, start)
-    return response
+    return _about(req, resumed), starts[0] if starts else None
 
 
 def cancel(services: Services, fan_id: str, event_id: str) -> MontageDocument | None:
@@ -97,8 +109,7 @@ def _about(req: func.HttpRequest, respond: Callable[[str, str], func.HttpRespons
         return problem(409, refused.code, refused.message)
 
 
-def _answered(montage: MontageDocument | None, status: int) -> func.HttpResponse:
+def _answered(services: Services, montage: MontageDocument | None, *, status: int) -> func.HttpResponse:
     if montage is None:
         return not_found("montage")
-    services = get_services()
     return answer(montage_view(montage, services.blobs, services.settings), status)
