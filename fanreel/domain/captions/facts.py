@@ -102,7 +102,7 @@ def clip_facts(
     inside = (pts >= start_ms) & (pts < end_ms)
     looks_ms = pts[inside].tolist()
     beside = [o for o in others if _is_other(o, appearance) and o.start_ms < end_ms and o.end_ms > start_ms]
-    shot = video.shots[appearance.shot_index] if appearance.shot_index < len(video.shots) else None
+    shot = video.shots[appearance.shot_index] if 0 <= appearance.shot_index < len(video.shots) else None
     group = age_group(appearance.age_years)
     curve = np.array(appearance.excitement_curve, np.float64)
     excited, rising = _excitement(curve[inside] if len(curve) == len(pts) else curve[:0])
