@@ -2,7 +2,7 @@
 
 import re
 
-from fanreel.adapters.media.sound import measure_loudness
+from fanreel.adapters.media.sound import Heard, hear
 from fanreel.adapters.services import Services
 from fanreel.adapters.telemetry import current_traceparent
 from fanreel.contracts import (
@@ -10,7 +10,6 @@ from fanreel.contracts import (
     SegmentJob,
     SegmentOutcome,
     SegmentWork,
-    SoundResult,
     VideoDocument,
 )
 from fanreel.domain import naming
@@ -94,7 +93,7 @@ def abandon_segment(services: Services, work: SegmentWork) -> SegmentOutcome:
 
 @activity
 def measure_sound(services: Services, work: SegmentWork) -> None:
-    """Measure a segment's loudness per second; needs no GPU. A fault fails this step only (`hear_segment`)."""
+    """Measure what a segment sounds like; needs no GPU. A fault fails this step only (`hear_segment`)."""
     settings = services.settings
     video_id, segment_id = work.video.video_id, naming.segment_id(work.segment_index)
     blob = naming.sound_blob(video_id, segment_id)
@@ -103,17 +102,12 @@ def measure_sound(services: Services, work: SegmentWork) -> None:
     plan = load_plan(services, video_id)
     segment = plan.segments[work.segment_index]
     source = services.blobs.source(settings.container_videos, work.video.blob_name, work.video.blob_etag)
-    seconds: tuple[int, ...] = ()
-    levels: tuple[float, ...] = ()
     try:
-        seconds, levels, reason = measure_loudness(source, plan.media, segment.start_ms, segment.end_ms)
+        heard = hear(source, plan.media, segment.start_ms, segment.end_ms)
     except InputRejected as rejected:
         log.warning("sound.unreadable", reason=rejected.code)
-        reason = "audio_undecodable"
-    result = SoundResult(
-        video_id=video_id, segment_id=segment_id, second_ms=seconds, loudness_db=levels, reason=reason
-    )
-    services.blobs.put_json(settings.container_results, blob, result)
+        heard = Heard(reason="audio_undecodable")
+    services.blobs.put_json(settings.container_results, blob, heard.result(video_id, segment_id))
 
 
 def finished_attempt(services: Services, video_id: str, segment: str) -> int | None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from fanreel.adapters.media.probe import probe
-from fanreel.adapters.media.sound import measure_loudness
+from fanreel.adapters.media.sound import hear
 from fanreel.adapters.media.source import FileSource, MediaSource, fingerprint
 from fanreel.commands.detector import fallback_note
 from fanreel.contracts import (
@@ -174,17 +174,10 @@ def analyze_video(
 
 
 def _heard(source: MediaSource, media: MediaInfo, segment: Segment, video_id: str) -> tuple[SoundResult, float]:
-    """Return one segment's loudness, and the seconds that took."""
+    """Return what is heard in one segment, and the seconds that took."""
     started = time.perf_counter()
-    second_ms, loudness_db, reason = measure_loudness(source, media, segment.start_ms, segment.end_ms)
-    result = SoundResult(
-        video_id=video_id,
-        segment_id=segment.segment_id,
-        second_ms=second_ms,
-        loudness_db=loudness_db,
-        reason=reason,
-    )
-    return result, time.perf_counter() - started
+    heard = hear(source, media, segment.start_ms, segment.end_ms)
+    return heard.result(video_id, segment.segment_id), time.perf_counter() - started
 
 
 def as_document(analysis: Analysis, name: str, networks: Networks, *, with_templates: bool) -> dict[str, Any]:

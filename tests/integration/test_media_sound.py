@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from fanreel.adapters.media.probe import probe
-from fanreel.adapters.media.sound import measure_loudness
+from fanreel.adapters.media.sound import Heard, hear
 from fanreel.adapters.media.source import FileSource
 from fanreel.contracts.media import MediaInfo
+from fanreel.domain.sound_kinds import KINDS
 
 from .made_media import H264, ffmpeg
 
@@ -49,23 +50,25 @@ def assert_steps(levels: tuple[float, ...]) -> None:
 def test_planted_levels_are_read_in_their_seconds(tmp_path, name, rate, layout, codec):
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
     source, media = made(tmp_path / name, *tone("|".join([STEPS] * channels), rate, layout), "-c:a", codec)
-    seconds, levels, reason = measure_loudness(source, media, 0, media.duration_ms)
-    assert seconds == tuple(range(0, 8000, 1000))
-    assert reason is None
-    assert_steps(levels)
+    heard = hear(source, media, 0, media.duration_ms)
+    assert heard.second_ms == tuple(range(0, 8000, 1000))
+    assert heard.reason is None
+    assert_steps(heard.loudness_db)
 
 
 def test_segments_join_to_one_measurement(tmp_path):
     source, media = made(tmp_path / "steps.mp4", *tone(STEPS), "-c:a", "aac")
-    whole = measure_loudness(source, media, 0, 8000)
-    parts = [measure_loudness(source, media, start, end) for start, end in ((0, 3300), (3300, 6000), (6000, 8000))]
-    assert sum((part[0] for part in parts), ()) == whole[0]
-    assert sum((part[1] for part in parts), ()) == pytest.approx(whole[1], abs=0.1)
+    whole = hear(source, media, 0, 8000)
+    parts = [hear(source, media, start, end) for start, end in ((0, 3300), (3300, 6000), (6000, 8000))]
+    assert sum((part.second_ms for part in parts), ()) == whole.second_ms
+    assert sum((part.loudness_db for part in parts), ()) == pytest.approx(whole.loudness_db, abs=0.1)
+    for kind in KINDS:
+        assert sum((part.kinds[kind] for part in parts), ()) == pytest.approx(whole.kinds[kind], abs=0.05)
 
 
 def test_low_rumble_counts_less_than_a_voice(tmp_path):
     source, media = made(tmp_path / "low.mp4", *tone("0.1*sin(2*PI*30*t)"), "-c:a", "aac")
-    _, levels, _ = measure_loudness(source, media, 1000, 7000)
+    levels = hear(source, media, 1000, 7000).loudness_db
     assert all(level < -29 for level in levels)
 
 
@@ -73,24 +76,26 @@ def test_sound_that_starts_late_is_silence_until_then(tmp_path):
     late = ("-itsoffset", "3", *tone("0.1*sin(2*PI*1000*t)"), "-c:a", "aac", "-t", "8")
     source, media = made(tmp_path / "late.mp4", *late)
     assert media.audio[0].start_ms == pytest.approx(3000, abs=50)
-    _, levels, reason = measure_loudness(source, media, 0, 8000)
-    assert levels[:2] == (-120.0, -120.0)
-    assert levels[4:] == pytest.approx([-23.0] * 4, abs=0.5)
-    assert reason is None
-    assert measure_loudness(source, media, 0, 2000) == ((0, 1000), (-120.0, -120.0), None)
+    heard = hear(source, media, 0, 8000)
+    assert heard.loudness_db[:2] == (-120.0, -120.0)
+    assert heard.loudness_db[4:] == pytest.approx([-23.0] * 4, abs=0.5)
+    assert heard.reason is None
+    before = hear(source, media, 0, 2000)
+    assert (before.second_ms, before.loudness_db, before.reason) == ((0, 1000), (-120.0, -120.0), None)
+    assert set(before.kinds.values()) == {(0.0, 0.0)}
 
 
 def test_a_gap_stays_a_gap(tmp_path):
     gap = (*tone("0.1*sin(2*PI*1000*t)"), "-af", "aselect='not(between(t,2,4.99))'", "-c:a", "pcm_s16le")
     source, media = made(tmp_path / "gap.mkv", *gap)
-    _, levels, _ = measure_loudness(source, media, 0, 8000)
+    levels = hear(source, media, 0, 8000).loudness_db
     assert all(level < -40 for level in levels[2:4])
     assert [*levels[:2], *levels[5:]] == pytest.approx([-23.0] * 5, abs=0.6)
 
 
 def test_no_sound_has_a_reason(tmp_path):
     source, media = made(tmp_path / "silent.mp4")
-    assert measure_loudness(source, media, 0, 8000) == ((), (), "no_audio")
+    assert hear(source, media, 0, 8000) == Heard(reason="no_audio")
 
 
 def test_sound_that_cannot_be_decoded_has_a_reason(tmp_path):
@@ -98,15 +103,16 @@ def test_sound_that_cannot_be_decoded_has_a_reason(tmp_path):
     source, media = made(path, *tone(STEPS), "-c:a", "flac")
     data = path.read_bytes().replace(b"\xff\xf8", b"\x00\x00")  # the FLAC frame's sync code
     path.write_bytes(data)
-    seconds, levels, reason = measure_loudness(source, media, 0, 8000)
-    assert reason == "audio_undecodable"
-    assert len(levels) == len(seconds) == 8
-    assert all(level == -120.0 for level in levels)
+    heard = hear(source, media, 0, 8000)
+    assert heard.reason == "audio_undecodable"
+    assert len(heard.loudness_db) == len(heard.second_ms) == 8
+    assert all(level == -120.0 for level in heard.loudness_db)
+    assert all(heard.kinds[kind] == (0.0,) * 8 for kind in KINDS)
 
 
 def test_the_clock_is_the_picture_s(shared_media):
     source = FileSource(shared_media / "video/people/hamilton_white_house.mp4")
     media = probe(source)
-    seconds, levels, reason = measure_loudness(source, media, 0, media.duration_ms)
-    assert (len(seconds), reason) == (10, None)
-    assert all(-40 < level < -10 for level in levels)
+    heard = hear(source, media, 0, media.duration_ms)
+    assert (len(heard.second_ms), heard.reason) == (10, None)
+    assert all(-40 < level < -10 for level in heard.loudness_db)

@@ -1,6 +1,7 @@
-"""How loud a video is, second by second, on the video's own clock."""
+"""How loud a video is and what is heard in it, second by second, on the video's own clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, cast
 
@@ -13,14 +14,15 @@ from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
 from fanreel.contracts.media import MediaInfo
+from fanreel.contracts.vision import SoundResult
+from fanreel.domain.hearing import RATE
 
 from .container import PacketFaults, decoded, only, opened, packets, stamp, to_ms, to_pts
+from .hearing import SecondKinds
 from .source import MediaSource
 
 F64 = NDArray[np.float64]
 
-RATE = 48_000
-"""Samples per second the sound is measured at: the rate BS.1770 gives its filter for."""
 SILENCE_DB = -120.0
 RUN_UP_MS = 1_000
 """Decoded before the range so that codec and filter have settled; the result does not depend on the cut."""
@@ -39,38 +41,59 @@ K_WEIGHTING: F64 = np.array(
         [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621],
     ]
 )
-"""ITU-R BS.1770-4 tables 1 and 2: the head's shelf and the low-frequency high-pass, at 48 kHz."""
+"""ITU-R BS.1770-4 tables 1 and 2: the head's shelf and the low-frequency high-pass, at RATE."""
 
 
-def measure_loudness(
-    source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int
-) -> tuple[tuple[int, ...], tuple[float, ...], str | None]:
-    """Measure the K-weighted RMS level of every whole second that begins in [start_ms, end_ms).
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard, a value per second: loudness in dBFS, likelihoods 0..1 per kind of `sound_kinds.KINDS`.
 
-    Returns (second_ms, loudness_db, reason). Levels are dBFS with -120 for silence or missing sound: the mean
-    power over the channels (without LFE), so stereo with the same sound on both sides reads as mono does. The
-    last second counts as far as there is sound. Reason `no_audio`: no stream (both tuples are empty);
-    `audio_undecodable`: less than 90 % of the packets in the range could be decoded (levels are what there is).
+    Reason `no_audio`: no stream (everything is empty); `audio_undecodable`: less than 90 % of the packets in the
+    range could be decoded (the values are what there is).
+    """
+
+    second_ms: tuple[int, ...] = ()
+    loudness_db: tuple[float, ...] = ()
+    kinds: Mapping[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
+    reason: str | None = None
+
+    def result(self, video_id: str, segment_id: str) -> SoundResult:
+        """Return it as the message that the merge reads."""
+        return SoundResult(
+            video_id=video_id,
+            segment_id=segment_id,
+            second_ms=self.second_ms,
+            loudness_db=self.loudness_db,
+            reason=self.reason,
+        ).model_copy(update=dict(self.kinds))
+
+
+def hear(source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int) -> Heard:
+    """Measure every whole second that begins in [start_ms, end_ms): its K-weighted RMS level and what it is like.
+
+    Levels are dBFS with -120 for silence or missing sound: the mean power over the channels (without LFE), so
+    stereo with the same sound on both sides reads as mono does. The last second counts as far as there is sound.
+    Each second is judged by its own samples alone, so that the values do not depend on the range's ends.
     """
     if not media.audio:
-        return (), (), "no_audio"
+        return Heard(reason="no_audio")
     first = -(-start_ms // 1000)
     last = -(-min(end_ms, media.duration_ms) // 1000)
     if last <= first:
-        return (), (), None
+        return Heard()
     seconds = tuple(1000 * second for second in range(first, last))
+    ear = _Ear(media, first, last)
     if media.audio[0].start_ms >= last * 1000:
-        return seconds, (SILENCE_DB,) * len(seconds), None
-    energy = _Energy(media, first, last)
+        return Heard(seconds, ear.levels(), ear.kinds.columns())
     faults = PacketFaults()
     count = 0
     for stream, packet in _packets(source, media, first * 1000, last * 1000, faults):
         count += 1
         for frame in decoded(stream, packet, faults):
-            energy.add(frame)
-    energy.finish()
-    undecodable = count > 0 and (not energy.heard or faults.count > MAX_BROKEN_SHARE * count)
-    return seconds, energy.levels(), "audio_undecodable" if undecodable else None
+            ear.add(frame)
+    ear.finish()
+    undecodable = count > 0 and (not ear.heard or faults.count > MAX_BROKEN_SHARE * count)
+    return Heard(seconds, ear.levels(), ear.kinds.columns(), "audio_undecodable" if undecodable else None)
 
 
 def _packets(
@@ -104,11 +127,12 @@ def _packets(
                 return
 
 
-class _Energy:
-    """Sums K-weighted power into seconds [first, last) of the video's clock."""
+class _Ear:
+    """Takes decoded sound apart into seconds [first, last) of the video's clock: K-weighted power, and kinds."""
 
     def __init__(self, media: MediaInfo, first: int, last: int) -> None:
         self.heard = False
+        self.kinds = SecondKinds(first, last)
         self._origin = media.origin_pts * media.time_base.fraction()
         self._first = first
         self._sum: F64 = np.zeros(last - first)
@@ -141,9 +165,10 @@ class _Energy:
 
     def _count(self, run: "_Run", pieces: Sequence[AudioFrame]) -> None:
         for piece in pieces:
-            begin, power = run.weighted(piece)
+            begin, power, mono = run.weighted(piece)
             skip = max(0, self._covered - begin)
             begin, power = begin + skip, power[skip:]
+            self.kinds.add(begin, mono[skip:])
             end = begin + len(power)
             self._covered = max(self._covered, end)
             while begin < end:
@@ -181,11 +206,11 @@ class _Run:
         """Tell whether a frame at this sample does not follow what was taken in."""
         return place is not None and abs(place - self._begin - self.taken) > JUMP_SAMPLES
 
-    def weighted(self, piece: AudioFrame) -> tuple[int, F64]:
-        """Return the first sample's place and the power of each sample, mean over the channels."""
+    def weighted(self, piece: AudioFrame) -> tuple[int, F64, F64]:
+        """Return the first sample's place, each sample's power (mean over the channels), and the mono mix."""
         samples = np.nan_to_num(piece.to_ndarray().astype(np.float64))
         filtered, state = sosfilt(K_WEIGHTING, samples, axis=-1, zi=self._state)
         self._state = cast(F64, state)
         begin = self._begin + self._given
         self._given += samples.shape[1]
-        return begin, self._weights @ np.square(cast(F64, filtered))
+        return begin, self._weights @ np.square(cast(F64, filtered)), self._weights @ samples
