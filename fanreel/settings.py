@@ -110,6 +110,11 @@ class Settings(BaseSettings):
         description="Keep what two anti-spoofing networks say of a selfie, as advice. Their weights state no "
         "licence; without their files there is no advice.",
     )
+    caption_network: bool = Field(
+        default=False,
+        description="Let the captioning network of pack pro, where it is installed, describe clips; what it says "
+        "is shown only where it keeps to the rules of captions, else the measured words are.",
+    )
     target_false_matches: float = Field(
         default=0.05,
         gt=0,

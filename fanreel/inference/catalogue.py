@@ -16,7 +16,16 @@ from fanreel.errors import ModelFault
 PINS_FILE = "pins.json"
 Pack = Literal["baseline", "pro", "extra"]
 Role = Literal[
-    "detect", "embed", "expression", "age_gender", "landmarks", "mesh", "quality", "liveness", "person_mask"
+    "detect",
+    "embed",
+    "expression",
+    "age_gender",
+    "landmarks",
+    "mesh",
+    "quality",
+    "liveness",
+    "person_mask",
+    "captioner",
 ]
 
 
@@ -39,7 +48,7 @@ class Entry(BaseModel):
     id: str = Field(min_length=1)
     role: Role
     pack: Pack
-    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")
+    file: str = Field(pattern=r"^[A-Za-z0-9_.-]+\.(onnx|json)$")
     build: str | None = None
     url: str | None = Field(None, pattern=r"^https://")
     sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")

@@ -15,6 +15,7 @@ from fanreel.domain.captions import (
     caption_opener,
     clip_facts,
     is_allowed,
+    network_caption,
     rise,
 )
 from fanreel.domain.captions.facts import AgeGroup, Company, Expression, Motion, Noise, read_score
@@ -300,3 +301,56 @@ class TestRise:
     def test_size_and_place_of_the_picture_do_not_matter(self, shift: int, scale: float):
         boxes = np.array(moved(75, slice(5, 8)), np.float64)
         assert rise(self.pts, (boxes + shift) * scale) == pytest.approx(rise(self.pts, boxes))
+
+
+class TestNetworkWords:
+    woman = ClipFacts(gender="female", age_group="adult")
+
+    def test_are_made_a_sentence(self):
+        assert network_caption("a woman  in a red shirt waves a flag ", self.woman) == (
+            "A woman in a red shirt waves a flag."
+        )
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "",
+            "a a",
+            "a woman and her husband watch the game",
+            "a man in a red shirt waves a flag",
+            "an african woman waves a flag",
+            "a little girl waves a flag",
+            "a child waves a flag",
+            "a woman called Anna waves",
+            "a woman with Anna in the stands",
+            "a woman with a woman in a red shirt with a woman in a red shirt",
+            "a woman \x1b[31m waves a flag",
+            "a woman waves <b>a flag</b>",
+            "a woman waves 2 flags at me",
+            "a woman in a shirt waves " + "a very " * 30 + "large flag",
+        ],
+    )
+    def test_that_may_not_be_shown_give_way_to_what_was_measured(self, said: str):
+        assert network_caption(said, self.woman) == caption_clip(self.woman)
+
+    @given(st.text(max_size=200), facts_strategy())
+    def test_whatever_they_are_the_caption_keeps_to_the_rules(self, said: str, facts: ClipFacts):
+        text = network_caption(said, facts)
+        assert is_allowed(text, "undetermined" if facts.age_group == "child" else facts.gender)
+        assert len(text) <= MAX_CHARACTERS
+        assert text.isprintable()
+        assert text[0].isupper()
+        assert text.endswith(".")
+
+    @given(
+        st.lists(
+            st.sampled_from(
+                ["a", "man", "woman", "girl", "wife", "black", "white", "asian", "smiles", "in", "red"]
+            ),
+            max_size=12,
+        ),
+        facts_strategy(),
+    )
+    def test_made_of_dangerous_words_keep_to_the_rules(self, words: list[str], facts: ClipFacts):
+        text = network_caption(" ".join(words), facts)
+        assert is_allowed(text, "undetermined" if facts.age_group == "child" else facts.gender)

@@ -1,6 +1,7 @@
 """Captions in plain words, from what was measured and nothing else.
 
 facts       the few steps that words can tell apart, of one person in one clip
+network     a captioning network's words, where they may be shown
 motion      how a face moves up the picture
 sentences   facts → one English sentence
 words       what no caption may ever say
@@ -8,6 +9,7 @@ words       what no caption may ever say
 
 from .facts import ClipFacts, clip_facts, crowd_level
 from .motion import rise
+from .network import network_caption
 from .sentences import MAX_CHARACTERS, caption_clip, caption_opener
 from .words import is_allowed
 
@@ -19,5 +21,6 @@ __all__ = [
     "clip_facts",
     "crowd_level",
     "is_allowed",
+    "network_caption",
     "rise",
 ]
