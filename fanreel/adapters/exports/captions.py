@@ -83,7 +83,7 @@ def _cues(timeline: Timeline, text: str, start_frame: int, end_frame: int) -> It
 def _pages(text: str, most: int) -> list[tuple[str, ...]]:
     """Break words into pages of lines, evenly; an ellipsis stands for what does not fit into `most` pages."""
     lines = _broken(text, LINE_LETTERS)
-    room = LINES * min(most, -(-len(lines) // LINES))
+    room = 1 if len(lines) == 1 else LINES * min(most, -(-len(lines) // LINES))
     if len(lines) > room:
         lines = [*lines[: room - 1], f"{lines[room - 1][: LINE_LETTERS - 2].rstrip()} …"]
     else:
