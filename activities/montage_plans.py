@@ -16,14 +16,14 @@ from fanreel.contracts import (
     VideoDocument,
 )
 from fanreel.domain import naming
-from fanreel.domain.montage import Moment, MontageStyle, find_moments
+from fanreel.domain.montage import Moment, MontageStyle, find_moments, opener_shots, shows_nobody
 from fanreel.domain.montage import plan_montage as plan_clips
 from fanreel.errors import InputRejected
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """The fan's matches in an event, everybody seen in the shots these are in, and the videos."""
+    """The fan's matches in an event, the videos, and everybody seen in their shots or where it could open."""
 
     matches: tuple[MatchDocument, ...]
     appearances: Mapping[str, AppearanceDocument]
@@ -39,7 +39,23 @@ class Material:
         moments = find_moments(
             montage.fan_id, montage.event_id, self.matches, self.appearances, self.videos, style
         )
-        return all(any(_lies_in(clip, moment) for moment in moments) for clip in montage.plan.clips)
+        return all(
+            self._opens(clip, moments, style)
+            if clip.kind == "opener"
+            else any(_lies_in(clip, moment) for moment in moments)
+            for clip in montage.plan.clips
+        )
+
+    def _opens(self, clip: MontageClip, moments: Sequence[Moment], style: MontageStyle) -> bool:
+        """Say whether a clip leads to one of the fan's shots and nobody is what it shows."""
+        video = self.videos.get(clip.video_id)
+        if video is None:
+            return False
+        own = {moment.shot_index for moment in moments if moment.video_id == clip.video_id}
+        # Only of these shots is everybody who is seen in them known here.
+        known = {index for shot in own for index in opener_shots(video.shots, shot, style)}
+        shown = (clip.start_ms, clip.end_ms)
+        return any(shows_nobody(shown, index, video, self.appearances.values(), style) for index in known)
 
 
 def style_of(services: Services) -> MontageStyle:
@@ -54,7 +70,7 @@ def gather(services: Services, work: MontageWork) -> Material:
     """Read what is known; empty for somebody who may have no montage (erased, unknown, without consent)."""
     if not may_have_montages(services, work.fan_id):
         return Material((), {}, {})
-    documents = services.documents
+    documents, style = services.documents, style_of(services)
     matches = tuple(
         documents.query(
             MatchDocument,
@@ -72,7 +88,7 @@ def gather(services: Services, work: MontageWork) -> Material:
         found = documents.get(VideoDocument, video_id, video_id)
         if found is not None:
             videos[video_id] = found
-            appearances |= _seen(services, video_id, ids)
+            appearances |= _seen(services, found, ids, style)
     return Material(matches, appearances, videos)
 
 
@@ -127,16 +143,20 @@ def _lies_in(clip: MontageClip, moment: Moment) -> bool:
     return same_video and moment.from_ms <= clip.start_ms and clip.end_ms <= moment.to_ms
 
 
-def _seen(services: Services, video_id: str, ids: Sequence[str]) -> dict[str, AppearanceDocument]:
-    """Return these appearances and everybody else's in the same shots."""
+def _seen(
+    services: Services, video: VideoDocument, ids: Sequence[str], style: MontageStyle
+) -> dict[str, AppearanceDocument]:
+    """Return these appearances, everybody else's in the same shots, and all in what could lead to these."""
+    video_id = video.video_id
     own = {
         one.id: one
         for one in services.documents.query(
             AppearanceDocument, "ARRAY_CONTAINS(@ids, c.id)", {"@ids": list(ids)}, partition=video_id
         )
     }
-    shots = sorted({one.shot_index for one in own.values()})
+    shots = {one.shot_index for one in own.values()}
+    shots |= {index for shot in shots for index in opener_shots(video.shots, shot, style)}
     others = services.documents.query(
-        AppearanceDocument, "ARRAY_CONTAINS(@shots, c.shotIndex)", {"@shots": shots}, partition=video_id
+        AppearanceDocument, "ARRAY_CONTAINS(@shots, c.shotIndex)", {"@shots": sorted(shots)}, partition=video_id
     )
     return {one.id: one for one in others} | own

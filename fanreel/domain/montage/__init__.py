@@ -2,6 +2,7 @@
 
 from .framing import UPRIGHT, UprightCrop, upright_crop
 from .moments import Moment, find_moments
+from .opener import opener_shots, shows_nobody
 from .plan import plan_montage
 from .poster import Poster, choose_poster
 from .style import MontageStyle
@@ -18,8 +19,10 @@ __all__ = [
     "UprightCrop",
     "choose_poster",
     "find_moments",
+    "opener_shots",
     "output_rate",
     "place_clips",
     "plan_montage",
+    "shows_nobody",
     "upright_crop",
 ]

@@ -1,12 +1,30 @@
-"""Which moments make the montage: the best ones that fit, in the order they happened."""
+"""The plan of a montage: what will be shown, why, and what it is called."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 
-from fanreel.contracts import AppearanceDocument, MatchDocument, MontageClip, MontagePlan, VideoDocument
+from fanreel.contracts import (
+    AppearanceDocument,
+    MatchDocument,
+    MontageClip,
+    MontagePlan,
+    RenderStyle,
+    VideoDocument,
+)
 from fanreel.domain import naming
+from fanreel.domain.captions import caption_clip, caption_opener, clip_facts, crowd_level
 
-from .moments import Moment, find_moments
+from .choosing import Pick
+from .film import Opener, Slowed, compose
+from .moments import find_moments
+from .reasons import opener_reason, reason_of
+from .sightings import focus_between, probabilities
 from .style import MontageStyle
+
+PLAIN = RenderStyle()
+_NO_CARDS = {"intro_ms": 0, "outro_ms": 0}
+MOST_CARDS = 0.5
+"""Of the longest montage, how much its cards may be; beside what is there of the fan, they are never longer."""
 
 
 def plan_montage(
@@ -16,109 +34,130 @@ def plan_montage(
     appearances: Mapping[str, AppearanceDocument],
     videos: Mapping[str, VideoDocument],
     style: MontageStyle,
+    render: RenderStyle = PLAIN,
+    *,
+    profile: str = "default",
 ) -> MontagePlan | None:
     """Return the fan's montage of an event, or None when there is nothing to show.
 
-    `appearances` are all of the shots of the matched ones, strangers' too. Every clip lies in one shot, clear of
-    its borders, between two sightings of the fan and never where somebody took their place; clips never overlap;
-    the total never exceeds `max_ms`. The same material gives the same plan and the same `montage_id`, in whatever
-    order it comes.
+    `appearances` are all of the shots of the matched ones and of those that could open (`opener_shots`),
+    strangers' too. Every clip of the fan lies in one shot, clear of its borders, between two sightings of the fan
+    and never where somebody took their place; an opener shows nobody as its subject; clips never overlap, no
+    picture is shown twice; the whole, with cards, never exceeds `max_ms`. The same material gives the same plan
+    and the same `montage_id`, in whatever order it comes.
     """
     moments = find_moments(fan_id, event_id, matches, appearances, videos, style)
-    chosen = _choose(moments, style)
-    if not chosen:
+    cards = _cards(render, style)
+    film = compose(moments, appearances, videos, style, max_ms=style.max_ms - _cards_ms(cards, style))
+    if film is None:
         return None
-    clips = tuple(_clip(moment, *chosen[moment]) for moment in sorted(chosen, key=lambda moment: moment.order))
-    return MontagePlan(
-        montage_id=naming.montage_id(fan_id, event_id, _canonical(clips, style)),
+    mine = probabilities(fan_id, event_id, matches, appearances)
+    others = [one for one in appearances.values() if one.id not in mine]
+    own = tuple(
+        _clip(pick, film.slowed, videos[pick.moment.video_id], appearances, others, style) for pick in film.picks
+    )
+    if film.is_glimpse or _played_ms(own, style) < _cards_ms(cards, style):
+        cards = cards.model_copy(update=_NO_CARDS)
+    clips = own if film.opener is None else (_opener(film.opener, videos[film.opener.video_id], style), *own)
+    plan = MontagePlan(
+        montage_id="",
         fan_id=fan_id,
         event_id=event_id,
         clips=clips,
-        duration_ms=_total_ms(chosen.values(), style),
+        duration_ms=_played_ms(clips, style) + _cards_ms(cards, style),
         crossfade_ms=style.crossfade_ms,
         width=style.width,
         height=style.height,
+        profile=profile,
+        order=style.order,
+        render=cards,
+    )
+    return plan.model_copy(update={"montage_id": naming.montage_id(fan_id, event_id, canonical(plan))})
+
+
+def canonical(plan: MontagePlan) -> str:
+    """Return what decides the rendered files, as text: two plans that look and sound the same have one id.
+
+    Where the face is decides a picture only where one is reframed; scores and reasons decide none.
+    """
+    hidden = {"score", "scores", "reason", "appearance_id"}
+    if plan.render.formats == ("16:9",):
+        hidden.add("focus")
+    return json.dumps(
+        {
+            "clips": [clip.model_dump(mode="json", exclude=hidden) for clip in plan.clips],
+            "crossfade_ms": plan.crossfade_ms,
+            "size": [plan.width, plan.height],
+            "render": plan.render.model_dump(mode="json"),
+        },
+        sort_keys=True,
     )
 
 
-_Ranges = dict[Moment, tuple[int, int]]
-
-
-def _choose(moments: Sequence[Moment], style: MontageStyle) -> _Ranges:
-    """Greedy by score within the budget; then, if the montage is short, more of what there is.
-
-    First the best moment of each shot at up to `full_clip_ms`. While the total is under `min_ms`: longer
-    cuts of those already in, then further moments of the same shots, then moments too short for
-    `min_clip_ms`. Weak ones are left out once `min_ms` is reached.
-    """
-    ranked = sorted(moments, key=lambda moment: (-moment.score, moment.order))
-    chosen: _Ranges = {}
-    first = [m for m in ranked if m.rank_in_shot == 0 and m.length_ms >= style.min_clip_ms]
-    floor = first[0].score * style.weak_score_ratio if first else 0.0
-    for moment in first:
-        if moment.score >= floor or _total_ms(chosen.values(), style) < style.min_ms:
-            _add(chosen, moment, style, shortest_ms=style.min_clip_ms)
-    _lengthen(chosen, style)
-    more = [m for m in ranked if m.rank_in_shot > 0 and m.length_ms >= style.min_clip_ms]
-    short = [m for m in ranked if style.short_clip_ms <= m.length_ms < style.min_clip_ms]
-    for moment in more + short:
-        if _total_ms(chosen.values(), style) < style.min_ms:
-            _add(chosen, moment, style, shortest_ms=style.short_clip_ms)
-    return chosen
-
-
-def _add(chosen: _Ranges, moment: Moment, style: MontageStyle, *, shortest_ms: int) -> None:
-    if any(_touch(moment, other) for other in chosen):
-        return
-    room_ms = style.max_ms - _total_ms(chosen.values(), style) + (style.crossfade_ms if chosen else 0)
-    length_ms = min(style.full_clip_ms, moment.length_ms, room_ms)
-    if length_ms >= shortest_ms:
-        chosen[moment] = _cut(moment, length_ms, style)
-
-
-def _touch(one: Moment, other: Moment) -> bool:
-    """Tell whether two moments could show the same pictures (shots unknown or themselves overlapping)."""
-    return one.video_id == other.video_id and one.from_ms < other.to_ms and other.from_ms < one.to_ms
-
-
-def _lengthen(chosen: _Ranges, style: MontageStyle) -> None:
-    """Give trimmed clips back what was trimmed, best first, as far as the aimed length needs it."""
-    for moment in sorted(chosen, key=lambda moment: (-moment.score, moment.order)):
-        missing_ms = style.min_ms - _total_ms(chosen.values(), style)
-        start_ms, end_ms = chosen[moment]
-        spare_ms = moment.length_ms - (end_ms - start_ms)
-        if missing_ms > 0 and spare_ms > 0:
-            chosen[moment] = _cut(moment, end_ms - start_ms + min(missing_ms, spare_ms), style)
-
-
-def _cut(moment: Moment, length_ms: int, style: MontageStyle) -> tuple[int, int]:
-    """Return `length_ms` of a moment, around its peak where it is longer than that."""
-    start_ms = moment.peak_ms - round(length_ms * style.lead_share)
-    start_ms = min(max(start_ms, moment.from_ms), moment.to_ms - length_ms)
-    return start_ms, start_ms + length_ms
-
-
-def _total_ms(ranges: Iterable[tuple[int, int]], style: MontageStyle) -> int:
-    lengths = [end_ms - start_ms for start_ms, end_ms in ranges]
-    return sum(lengths) - style.crossfade_ms * max(0, len(lengths) - 1)
-
-
-def _clip(moment: Moment, start_ms: int, end_ms: int) -> MontageClip:
-    reason = f"excitement {moment.excitement:.2f}, face {moment.face_height_px:.0f} px"
-    if moment.rank_in_shot or end_ms - start_ms < moment.length_ms:
-        reason += ", part of a longer moment"
+def _clip(
+    pick: Pick,
+    slowed: Slowed | None,
+    video: VideoDocument,
+    appearances: Mapping[str, AppearanceDocument],
+    others: Sequence[AppearanceDocument],
+    style: MontageStyle,
+) -> MontageClip:
+    moment = pick.moment
+    scores = {**moment.parts, "variety": pick.variety}
+    also = [pick.note] if pick.note else []
+    if pick.length_ms < moment.length_ms:
+        also.append("part of a longer moment")
+    is_slow = slowed is not None and slowed.pick is pick
+    facts = clip_facts(video, appearances[moment.appearance_id], others, pick.start_ms, pick.end_ms)
     return MontageClip(
         video_id=moment.video_id,
-        start_ms=start_ms,
-        end_ms=end_ms,
-        score=moment.score,
-        reason=reason,
+        start_ms=pick.start_ms,
+        end_ms=pick.end_ms,
+        score=pick.score,
+        reason=reason_of(scores, style.weights, also=also),
         appearance_id=moment.appearance_id,
+        scores=scores,
+        caption=caption_clip(facts),
+        focus=focus_between(moment.sightings, pick.start_ms, pick.end_ms),
+        slow_from_ms=slowed.from_ms if slowed is not None and is_slow else None,
+        slow_to_ms=slowed.to_ms if slowed is not None and is_slow else None,
+        slow_factor=style.slow_factor if is_slow else 1,
     )
 
 
-def _canonical(clips: Sequence[MontageClip], style: MontageStyle) -> str:
-    """Return what decides the rendered file, as text: two plans that look the same have one id."""
-    lines = [f"{style.width}x{style.height} crossfade {style.crossfade_ms}"]
-    lines += [f"{clip.video_id} {clip.start_ms} {clip.end_ms}" for clip in clips]
-    return "\n".join(lines)
+def _opener(opener: Opener, video: VideoDocument, style: MontageStyle) -> MontageClip:
+    crowd = crowd_level(video, opener.start_ms, opener.end_ms)
+    return MontageClip(
+        video_id=opener.video_id,
+        start_ms=opener.start_ms,
+        end_ms=opener.end_ms,
+        score=0.0,
+        reason=opener_reason(style),
+        appearance_id="",
+        kind="opener",
+        caption=caption_opener(video.shots[opener.shot_index], crowd),
+    )
+
+
+def _cards(render: RenderStyle, style: MontageStyle) -> RenderStyle:
+    """Return the style with the cards that say something and leave room for the fan."""
+    intro_ms = render.intro_ms if (render.title or render.subtitle) else 0
+    outro_ms = render.outro_ms if render.end_text else 0
+    # A card that is all crossfade shows nothing.
+    least_ms = 2 * style.crossfade_ms
+    cards = render.model_copy(
+        update={
+            "intro_ms": intro_ms if intro_ms > least_ms else 0,
+            "outro_ms": outro_ms if outro_ms > least_ms else 0,
+        }
+    )
+    return cards if _cards_ms(cards, style) <= MOST_CARDS * style.max_ms else cards.model_copy(update=_NO_CARDS)
+
+
+def _cards_ms(render: RenderStyle, style: MontageStyle) -> int:
+    """Return how much longer the cards make a film: each overlaps its neighbour by one crossfade."""
+    return sum(length_ms - style.crossfade_ms for length_ms in (render.intro_ms, render.outro_ms) if length_ms)
+
+
+def _played_ms(clips: Sequence[MontageClip], style: MontageStyle) -> int:
+    return sum(clip.played_ms for clip in clips) - style.crossfade_ms * (len(clips) - 1)

@@ -44,3 +44,10 @@ class Strangers:
             return False
         places = np.array(boxes, np.float32)
         return bool((iou(places[:, None], found) >= COVERED_IOU).any() or (associate(places, found) >= 0).any())
+
+    def highest_px(self, pts_ms: int, within_ms: int) -> float:
+        """Return the height of the highest face seen at most `within_ms` from a time; 0 where there is none."""
+        low = np.searchsorted(self._pts, pts_ms - within_ms, "left")
+        high = np.searchsorted(self._pts, pts_ms + within_ms, "right")
+        found = self._boxes[low:high]
+        return float((found[:, 3] - found[:, 1]).max()) if len(found) else 0.0
