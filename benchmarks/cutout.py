@@ -143,7 +143,7 @@ def _grab_cut_alone(scene: Scene) -> F32:
     marks[b:d, a:c] = cv2.GC_FGD
     state: NDArray[Any] = np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(scene.picture, marks, None, state, state.copy(), 5, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(scene.picture, marks, (0, 0, width, height), state, state.copy(), 5, cv2.GC_INIT_WITH_MASK)
     return np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ guided filter (He, Sun and Tang, "Guided image filtering", 2013).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,10 +91,10 @@ def reach(face: Box, width: int, height: int) -> Box:
 def refined(picture: Bgr, mask: F32) -> F32:
     """Return the mask with its edge drawn along the picture's edges (grey guided filter), (h, w) 0..1."""
     radius = max(1, round(EDGE_SHARE * picture.shape[0]))
-    guide = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32) / 255
+    guide: F32 = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32) / np.float32(255)
     window = (2 * radius + 1, 2 * radius + 1)
 
-    def mean(values: F32) -> F32:
+    def mean(values: NDArray[Any]) -> F32:
         return np.asarray(cv2.blur(values, window), np.float32)
 
     mean_guide, mean_mask = mean(guide), mean(mask)
@@ -143,7 +144,8 @@ def _grab_cut(picture: Bgr, marks: U8) -> NDArray[np.bool_]:
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)  # GrabCut clusters colours from random seeds: the same picture gives the same cut
     cut = marks.copy()
-    cv2.grabCut(picture, cut, None, background, foreground, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    everything = (0, 0, cut.shape[1], cut.shape[0])  # not looked at: the marks say it all
+    cv2.grabCut(picture, cut, everything, background, foreground, ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.isin(cut, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
