@@ -22,6 +22,8 @@ COLOURFUL_FROM = 12.0
 """Chroma below which a colour on television is black, grey or white: casts and compression reach ten."""
 BLACK_BELOW, GREY_BELOW, WHITE_FROM = 25.0, 50.0, 78.0
 """L*. Between grey and white lies both a grey shirt in the sun and a white one in the evening: no word."""
+DUSK, DUSK_COLOURFUL_FROM = (40.0, WHITE_FROM), 18.0
+"""Between these L* less chroma than this is a white shirt under coloured light as often as a pale one."""
 BLACK_CHROMA = 7.0
 """Chroma of black at most: what is as dark and more colourful may be a navy or a brown in the dark."""
 NIGHT_BELOW = 6.0
@@ -44,6 +46,8 @@ def colour_word(lab: Lab) -> str | None:
         return "black" if chroma < BLACK_CHROMA else None
     if chroma < COLOURFUL_FROM:
         return _grey(lightness)
+    if DUSK[0] <= lightness < DUSK[1] and chroma < DUSK_COLOURFUL_FROM:
+        return None
     if lightness < NIGHT_BELOW and chroma < 3 * COLOURFUL_FROM:
         return None
     base = _base(lightness, chroma, hue)
