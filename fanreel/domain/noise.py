@@ -24,6 +24,8 @@ FLOOR_RANGE_DB = (-80.0, -20.0)
 WINDOW = 2048
 SMOOTHED_WINDOWS = 5
 """About 0.1 s: short enough for the pauses between words."""
+SILENT_POWER = 1e-10
+"""-100 dBFS: 16 bits end there."""
 FLOOR_PERCENTILE = 5.0
 FLOOR_BIAS_DB = 1.0
 """How far the percentile of white noise lies below its mean."""
@@ -36,7 +38,8 @@ REDUCTION_DB = 12.0
 """20 dB gain 0.3 dB more and leave the chirps of a gated spectrum."""
 LEAST_REDUCTION_DB = 1.0
 
-HUM_WINDOW = 16_384
+HUM_WINDOW = 32_768
+"""1.5 Hz a bin: the harmonics of a low G (49 Hz) are told from mains' from the third on."""
 HUM_BASES_HZ = (50.0, 60.0)
 HUM_HARMONICS = 16
 HUM_ABOVE_DB = 15.0
@@ -67,13 +70,11 @@ def measure_noise(samples: F64) -> Noise | None:
         return None
     hum_hz = hum_lines(samples)
     power, total = _band_powers(samples, hum_hz)
-    heard = total > 1e-10
-    if heard.sum() < SMOOTHED_WINDOWS:
-        # Digital silence between clips or all along is not a floor.
+    if len(total) < SMOOTHED_WINDOWS:
         return None
-    floors_db = _db(np.percentile(power[heard], FLOOR_PERCENTILE, axis=0)) + FLOOR_BIAS_DB
-    floor_db = float(_db(np.percentile(total[heard], FLOOR_PERCENTILE))) + FLOOR_BIAS_DB
-    spread_db = float(_db(np.percentile(total[heard], LOUD_PERCENTILE))) - floor_db
+    floors_db = _db(np.percentile(power, FLOOR_PERCENTILE, axis=0)) + FLOOR_BIAS_DB
+    floor_db = float(_db(np.percentile(total, FLOOR_PERCENTILE))) + FLOOR_BIAS_DB
+    spread_db = float(_db(np.percentile(total, LOUD_PERCENTILE))) - floor_db
     share = np.clip((spread_db - LEAST_SPREAD_DB) / (FULL_SPREAD_DB - LEAST_SPREAD_DB), 0.0, 1.0)
     reduction_db = float(REDUCTION_DB * share)
     if reduction_db < LEAST_REDUCTION_DB or floor_db < FLOOR_RANGE_DB[0]:
@@ -102,7 +103,8 @@ def _lines(quiet_db: F64, base_hz: float) -> tuple[float, ...]:
     for harmonic in range(1, HUM_HARMONICS + 1):
         at = round(base_hz * harmonic * HUM_WINDOW / RATE)
         beside_db = max(quiet_db[at - 8 : at - 4].max(), quiet_db[at + 5 : at + 9].max())
-        if quiet_db[at - 1 : at + 2].max() - beside_db > HUM_ABOVE_DB:
+        peak = at - 4 + int(np.argmax(quiet_db[at - 4 : at + 5]))
+        if abs(peak - at) <= 1 and quiet_db[peak] - beside_db > HUM_ABOVE_DB:
             lines.append(base_hz * harmonic)
     return tuple(lines)
 
@@ -110,7 +112,8 @@ def _lines(quiet_db: F64, base_hz: float) -> tuple[float, ...]:
 def _band_powers(samples: F64, hum_hz: tuple[float, ...]) -> tuple[F64, F64]:
     """Return the smoothed power density per window and band, and over all; white noise has its variance.
 
-    What the notches will take is left out.
+    What the notches will take is left out, and so is what touches digital silence (cards, gated microphones):
+    that is no floor.
     """
     window = np.hanning(WINDOW)
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[:: WINDOW // 2]
@@ -122,17 +125,17 @@ def _band_powers(samples: F64, hum_hz: tuple[float, ...]) -> tuple[F64, F64]:
     edges_hz = np.sqrt(BANDS_HZ[1:] * BANDS_HZ[:-1])
     band = np.searchsorted(edges_hz, hz)
     columns = [_mean(spectrum, (band == index) & usable) for index in range(len(BANDS_HZ))]
-    power = np.stack([_smoothed(column) for column in columns], axis=1)
-    return power, _smoothed(spectrum[:, usable].mean(axis=1))
+    total = spectrum[:, usable].mean(axis=1)
+    heard = _smoothed(np.convolve(total > SILENT_POWER, np.ones(3), "same") == 3) > 1 - 1e-9
+    power = np.stack([_smoothed(column)[heard] for column in columns], axis=1)
+    return power, _smoothed(total)[heard]
 
 
 def _mean(spectrum: F64, chosen: NDArray[np.bool_]) -> F64:
     return spectrum[:, chosen].mean(axis=1) if chosen.any() else np.zeros(len(spectrum))
 
 
-def _smoothed(values: F64) -> F64:
-    if len(values) <= SMOOTHED_WINDOWS:
-        return values
+def _smoothed(values: F64 | NDArray[np.bool_]) -> F64:
     return np.convolve(values, np.ones(SMOOTHED_WINDOWS) / SMOOTHED_WINDOWS, "valid")
 
 
