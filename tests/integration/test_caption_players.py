@@ -7,8 +7,7 @@ import av
 import pytest
 from av.subtitles.subtitle import AssSubtitle
 
-from fanreel.adapters.exports import srt, webvtt
-from fanreel.adapters.exports.captions import caption_cues
+from fanreel.adapters.exports.captions import caption_cues, srt, webvtt
 from fanreel.contracts import MontageClip, MontagePlan
 from fanreel.domain.montage import Timeline, place_clips
 
@@ -65,7 +64,7 @@ def test_ffmpeg_reads_both_files_as_the_same_cues(rate: Fraction, tmp_path: Path
     timeline = film(CAPTIONS, rate)
     wanted = [(cue.start_ms, cue.end_ms, "\n".join(cue.lines)) for cue in caption_cues(timeline)]
     assert len(wanted) > len(CAPTIONS)
-    for text, suffix in ((webvtt(timeline), "vtt"), (srt(timeline), "srt")):
+    for text, suffix in ((webvtt(caption_cues(timeline)), "vtt"), (srt(caption_cues(timeline)), "srt")):
         path = tmp_path / f"film.{suffix}"
         path.write_text(text, "utf-8", newline="\n")
         found = read(path)

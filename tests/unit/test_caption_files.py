@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanreel.adapters.exports import srt, webvtt
-from fanreel.adapters.exports.captions import GAP_FRAMES, LINE_LETTERS, caption_cues
+from fanreel.adapters.exports.captions import GAP_FRAMES, LINE_LETTERS, caption_cues, srt, webvtt
 from fanreel.contracts import MontageClip, MontagePlan, RenderStyle
 from fanreel.domain.montage import place_clips
 
@@ -58,7 +57,7 @@ def test_cues_are_short_in_order_and_two_frames_apart(captions, rate):
 def test_no_words_of_a_caption_can_become_anything_else(captions):
     film = timeline(*captions)
     cues = caption_cues(film)
-    blocks = webvtt(film).split("\n\n")[1:]
+    blocks = webvtt(caption_cues(film)).split("\n\n")[1:]
     assert len(blocks) == len(cues)
     for block, cue in zip(blocks, cues, strict=True):
         number, times, *lines = block.rstrip("\n").split("\n")
@@ -66,7 +65,7 @@ def test_no_words_of_a_caption_can_become_anything_else(captions):
         assert times.count("-->") == 1
         assert not any("<" in line or "-->" in line for line in lines)
         assert tuple(map(html.unescape, lines)) == tuple(map(html.unescape, map(html.escape, cue.lines)))
-    for block, cue in zip(srt(film).split("\n\n"), cues, strict=True):
+    for block, cue in zip(srt(caption_cues(film)).split("\n\n"), cues, strict=True):
         _, times, *lines = block.rstrip("\n").split("\n")
         assert re.fullmatch(r"\d\d:\d\d:\d\d,\d{3} --> \d\d:\d\d:\d\d,\d{3}", times)
         assert not any(set(line) & set("<>{}") for line in lines)
@@ -97,7 +96,7 @@ def test_without_words_a_cue_says_which_moment_it_is_and_cards_have_none():
 
 def test_the_files_are_what_players_expect():
     film = timeline("A <fan> & {her} friends -->")
-    assert webvtt(film) == (
+    assert webvtt(caption_cues(film)) == (
         "WEBVTT\n\n1\n00:00:00.000 --> 00:00:02.920\nA &lt;fan&gt; &amp; {her} friends --&gt;\n"
     )
-    assert srt(film) == "1\n00:00:00,000 --> 00:00:02,920\nA ‹fan› & (her) friends --›\n"
+    assert srt(caption_cues(film)) == "1\n00:00:00,000 --> 00:00:02,920\nA ‹fan› & (her) friends --›\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanreel.adapters.exports import Source, cmx_edl, otio_timeline
 from fanreel.adapters.exports.cmx3600 import write_edl
+from fanreel.adapters.exports.edit import Source, edl_text, montage_stretches, otio_edit
 from fanreel.adapters.exports.timecode import hour_frames
 from fanreel.contracts import MontageClip, MontagePlan, RenderStyle
 from fanreel.domain.montage import Timeline, place_clips
@@ -66,6 +66,14 @@ def timelines(draw) -> Timeline:
         outro_ms=draw(st.sampled_from([0, 1_500])),
     )
     return place_clips(made, draw(st.sampled_from(STANDARD_RATES)))
+
+
+def edl(timeline: Timeline, listed: dict[str, Source], *, drop_frame: bool | None = None) -> str:
+    return edl_text(montage_stretches(timeline), timeline.rate, "m-1", listed, drop_frame=drop_frame)
+
+
+def otio_timeline(timeline: Timeline):
+    return otio_edit(montage_stretches(timeline), timeline.rate, "m-1", sources())
 
 
 def sources(*, has_sound: bool = True) -> dict[str, Source]:
@@ -146,7 +154,7 @@ def check_same_cuts(timeline: Timeline, text: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(timelines(), st.booleans(), st.sampled_from([None, True, False]))
 def test_the_adapter_reads_the_same_cuts(timeline, has_sound, drop_frame):
-    text = cmx_edl(timeline, "m-1", sources(has_sound=has_sound), drop_frame=drop_frame)
+    text = edl(timeline, sources(has_sound=has_sound), drop_frame=drop_frame)
     check_same_cuts(timeline, text)
     drops = timeline.rate == NTSC and drop_frame is not False
     assert ("FCM: DROP FRAME" in text) == drops
@@ -161,7 +169,7 @@ def test_the_adapter_reads_the_same_cuts(timeline, has_sound, drop_frame):
 @settings(max_examples=60, deadline=None)
 @given(timelines(), st.booleans())
 def test_source_and_record_of_every_event_fit_its_speed(timeline, drop_frame):
-    text = cmx_edl(timeline, "m-1", sources(), drop_frame=drop_frame)
+    text = edl(timeline, sources(), drop_frame=drop_frame)
     factors = [piece.factor for placed in timeline.clips for piece in placed.pieces]
     speeds = {f"{float(timeline.rate) / factor:05.1f}" for factor in factors if factor > 1}
     assert set(re.findall(r"^M2   \S+ +(\S+) ", text, re.M)) <= speeds
@@ -188,7 +196,7 @@ def test_a_list_reads_as_an_editor_knows_it():
         title="Final",
         intro_ms=2_000,
     )
-    assert cmx_edl(place_clips(made, NTSC), "m-1", sources()) == (
+    assert edl(place_clips(made, NTSC), sources()) == (
         "TITLE: m-1\n"
         "FCM: DROP FRAME\n"
         "001  BL       AA/V  C        00:00:00;00 00:00:01;24 01:00:00;00 01:00:01;24\n"
@@ -236,7 +244,7 @@ def test_tracks_that_differ_keep_their_own_events():
 @settings(max_examples=60, deadline=None)
 @given(timelines())
 def test_otio_says_the_same_in_picture_and_sound_and_survives_its_own_file(timeline):
-    edit = otio_timeline(timeline, "m-1", sources())
+    edit = otio_timeline(timeline)
     again = otio.adapters.read_from_string(otio.adapters.write_to_string(edit, "otio_json"), "otio_json")
     assert again.is_equivalent_to(edit)
     picture, heard = again.tracks
@@ -263,7 +271,7 @@ def test_otio_markers_say_why_a_clip_is_in():
         clip(0, 2_000, kind="opener", reason="wide shot before the first moment"),
         clip(9_000, 12_000, caption="A fan cheers", reason="crowd 0.9", scores={"crowd": 0.9, "size": 0.2}),
     )
-    edit = otio_timeline(place_clips(made, Fraction(25)), "m-1", sources())
+    edit = otio_timeline(place_clips(made, Fraction(25)))
     markers = [one.markers for one in edit.tracks[0].find_clips()]
     assert [[marker.name for marker in each] for each in markers] == [
         ["wide shot before the first moment"],

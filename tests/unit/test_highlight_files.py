@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanreel.adapters.exports import HIGHLIGHT_FORMATS, Source, highlights_text
+from fanreel.adapters.exports.edit import Source
+from fanreel.adapters.exports.highlights import HIGHLIGHT_FORMATS, highlights_text
 from fanreel.contracts import Highlight
 
 pytestmark = pytest.mark.unit

@@ -118,6 +118,11 @@ def otio_edit(stretches: Sequence[Stretch], rate: Fraction, name: str, sources: 
     return edit
 
 
+def otio_json(stretches: Sequence[Stretch], rate: Fraction, name: str, sources: Mapping[str, Source]) -> str:
+    """Return the edit as OTIO JSON."""
+    return str(otio.adapters.write_to_string(otio_edit(stretches, rate, name, sources), "otio_json"))
+
+
 def edl_text(
     stretches: Sequence[Stretch],
     rate: Fraction,

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
-import opentimelineio as otio
-
 from fanreel.contracts import Highlight
 
 from .captions import clock
-from .edit import Source, Stretch, edl_text, otio_edit
+from .edit import Source, Stretch, edl_text, otio_json
 
 HighlightFormat = Literal["edl", "otio", "vtt", "json", "csv"]
 HIGHLIGHT_FORMATS: tuple[HighlightFormat, ...] = ("edl", "otio", "vtt", "json", "csv")
@@ -41,8 +39,7 @@ def highlights_text(
         case "vtt":
             return highlights_chapters(highlights)
         case "otio":
-            edit = otio_edit(_stretches(highlights, video_id, rate), rate, _title(source), {video_id: source})
-            return str(otio.adapters.write_to_string(edit, "otio_json"))
+            return otio_json(_stretches(highlights, video_id, rate), rate, _title(source), {video_id: source})
         case "edl":
             stretches = _stretches(highlights, video_id, rate)
             return edl_text(stretches, rate, _title(source), {video_id: source}, drop_frame=drop_frame)
