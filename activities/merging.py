@@ -1,5 +1,6 @@
 """After the segments: one picture of the whole video (DESIGN §2, step 8), and its end."""
 
+import json
 from collections.abc import Sequence
 
 from fanreel.adapters.services import Services
@@ -7,6 +8,7 @@ from fanreel.contracts import (
     AppearanceDocument,
     Document,
     FinishWork,
+    InsightsDocument,
     PersonDocument,
     SegmentResult,
     SoundResult,
@@ -15,6 +17,9 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.merging import merge_segments
+from fanreel.domain.shot_kinds import KindModel, read_model
+from fanreel.errors import InputRejected
+from fanreel.profiles import DEFAULT, beside_profile, profile_or_default
 
 from .base import activity, log
 from .segments import finished_attempt
@@ -45,9 +50,11 @@ def merge_video(services: Services, work: VideoWork) -> None:
         )
         if sound is not None:
             sounds.append(sound)
-    merged = merge_segments(plan, results, sounds, event_id=work.event_id)
+    merged = merge_segments(plan, results, sounds, event_id=work.event_id, kinds=_kinds(services, work.video_id))
     _replace_all(services, work.video_id, AppearanceDocument, merged.appearances)
     _replace_all(services, work.video_id, PersonDocument, merged.people)
+    insights = InsightsDocument(video_id=work.video_id, sound=merged.sound, excitement=merged.excitement)
+    services.blobs.put_json(container, naming.insights_blob(work.video_id), insights, overwrite=True)
 
     def described(document: VideoDocument) -> VideoDocument:
         return advanced(document, "matching").model_copy(
@@ -57,6 +64,8 @@ def merge_video(services: Services, work: VideoWork) -> None:
                 "frame_height": max((result.frame_height for result in results), default=0),
                 "loudness_db": merged.loudness_db,
                 "excitement": merged.excitement,
+                "crowd": merged.sound.crowd,
+                "sounds": merged.sounds,
                 "gaps": merged.gaps,
                 "appearances": len(merged.appearances),
                 "people": len(merged.people),
@@ -90,6 +99,21 @@ def finish_video(services: Services, work: FinishWork) -> None:
     document = update_video(services, work.video, finished)
     if document is not None:
         log.info("video.finished", status=document.status, reason=document.reason)
+
+
+def _kinds(services: Services, video_id: str) -> KindModel | None:
+    """Return the shot-kind model that the video's profile brings; None for ours, and where it cannot be used."""
+    video = services.documents.get(VideoDocument, video_id, video_id)
+    profile = profile_or_default(video.profile if video else DEFAULT, services.settings.profile_dir)
+    file = profile.picture.fan_shot_model
+    if file == DEFAULT:
+        return None
+    try:
+        path = beside_profile(profile.name, file, services.settings.profile_dir)
+        return read_model(json.loads(path.read_text("utf-8")))
+    except (InputRejected, ValueError, KeyError) as wrong:
+        log.warning("profile.shot_model_unusable", profile=profile.name, reason=str(wrong)[:200])
+        return None
 
 
 def _replace_all(services: Services, video_id: str, kind: type[Document], documents: Sequence[Document]) -> None:

@@ -204,6 +204,8 @@ def as_document(analysis: Analysis, name: str, networks: Networks, *, with_templ
         "people": [person.to_wire() for person in merged.people],
         "loudnessDb": merged.loudness_db,
         "excitement": merged.excitement,
+        "sound": merged.sound.to_wire(),
+        "sounds": [event.to_wire() for event in merged.sounds],
         "gaps": [gap.to_wire() for gap in merged.gaps],
         "timings": {
             "seconds": {stage: round(value, 3) for stage, value in analysis.seconds.items()},

@@ -1,16 +1,15 @@
-"""How excited a face is over time, 0..1, and how excited the crowd sounds.
+"""How excited a face is over time, 0..1, and how much more so when the crowd is up.
 
 A single frame's expression label is noise (people agree on about 60 %, reference/anchors.md D4), so the score
 looks at the course: arousal, positive valence and an open mouth, averaged over about a second, half by its own
-height and half by how far it rises above what is usual for *this* person. Sound counts as a rise above the moving
-median of the programme's own loudness, because commentary and mastering set the level, the crowd sets the change.
+height and half by how far it rises above what is usual for *this* person. How much the crowd is up, `crowd_sound`
+says: a commentator who shouts excites nobody.
 """
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 F64 = NDArray[np.float64]
 
@@ -40,14 +39,8 @@ USUAL_LEVEL_WORTH = 10
 FULL_RISE = 0.35
 """Rise above the baseline that counts as full excitement."""
 
-CROWD_WINDOW_S = 121
-CROWD_FULL_DB = 9.0
-"""Moving median over two minutes; 9 dB above it is a roar (twice as loud is about 10 dB)."""
-
 CROWD_SHARE = 0.4
 """How much a roar adds to a face: to be seen while the stadium roars is a moment, but the face decides."""
-
-SILENCE_DB = -119.0
 
 
 def head_motion(pts_ms: NDArray[Any], boxes: NDArray[Any]) -> F64:
@@ -112,17 +105,6 @@ def face_excitement(levels: NDArray[Any], usual: float) -> F64:
     """Return the excitement 0..1 of smoothed levels against the person's baseline."""
     height = np.clip(np.asarray(levels, np.float64), 0, 1)
     return 0.5 * height + 0.5 * np.clip((height - usual) / FULL_RISE, 0, 1)
-
-
-def crowd_excitement(loudness_db: NDArray[Any]) -> F64:
-    """Return 0..1 per second: the rise of loudness (dBFS per second) above its moving median; silence is 0."""
-    loudness = np.asarray(loudness_db, np.float64)
-    heard = loudness > SILENCE_DB
-    if not heard.any():
-        return np.zeros(len(loudness))
-    filled = np.where(heard, loudness, np.median(loudness[heard]))
-    usual = np.asarray(median_filter(filled, size=CROWD_WINDOW_S, mode="nearest"), np.float64)
-    return np.where(heard, np.clip((filled - usual) / CROWD_FULL_DB, 0, 1), 0.0)
 
 
 def with_crowd(face: NDArray[Any], crowd: NDArray[Any]) -> F64:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fanreel.contracts import (
     AppearanceDocument,
+    CrowdSound,
     Gap,
     Instance,
     ModelContract,
@@ -15,16 +16,18 @@ from fanreel.contracts import (
     SegmentPlanDocument,
     SegmentResult,
     Shot,
+    SoundEvent,
     SoundResult,
     Vectors,
 )
 from fanreel.domain import naming
 from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, described
 from fanreel.domain.attributes import vote
-from fanreel.domain.excitement import F64, at_seconds, baseline, crowd_excitement, face_excitement, with_crowd
+from fanreel.domain.crowd_sound import describe_sound, sound_events
+from fanreel.domain.excitement import F64, at_seconds, baseline, face_excitement, with_crowd
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
 from fanreel.domain.shot_description import describe_shots
-from fanreel.domain.shot_kinds import worth_searching
+from fanreel.domain.shot_kinds import KindModel, worth_searching
 from fanreel.domain.stitching import one_per_segment, stitch
 from fanreel.domain.timeline import build_timeline, join_loudness, sample_times
 from fanreel.errors import ContractBroken
@@ -38,6 +41,8 @@ class MergedVideo:
     appearances: tuple[AppearanceDocument, ...]
     people: tuple[PersonDocument, ...]
     loudness_db: tuple[float, ...]
+    sound: CrowdSound
+    sounds: tuple[SoundEvent, ...]
     excitement: tuple[float, ...]
     gaps: tuple[Gap, ...]
     seconds: dict[str, float]
@@ -49,8 +54,11 @@ def merge_segments(
     sounds: Sequence[SoundResult],
     *,
     event_id: str,
+    kinds: KindModel | None = None,
 ) -> MergedVideo:
     """Merge a video's segment results and sounds; segments without a result become gaps.
+
+    `kinds` judges what shots show, where the video's profile brings a model of its own.
 
     Raises ContractBroken (`foreign_result`, `mixed_model_contracts`) when results belong to another video or were
     embedded by different networks.
@@ -59,7 +67,7 @@ def merge_segments(
     contract = _common_contract(chosen)
     timeline = build_timeline(plan, chosen)
     tracks = stitch(chosen)
-    shots = describe_shots(timeline.shots, chosen, tracks)
+    shots = describe_shots(timeline.shots, chosen, tracks, kinds)
     height_px = max((result.frame_height for result in chosen), default=1)
     appearances = [
         _searched_or_not(appearance, shots[appearance.shot_index], height_px)
@@ -67,7 +75,9 @@ def merge_segments(
     ]
     persons = _persons(appearances)
     loudness = join_loudness(plan.media.duration_ms, sounds)
-    crowd = crowd_excitement(np.array(loudness))
+    channels = plan.media.audio[0].channels if plan.media.audio else 1
+    sound = describe_sound(plan.media.duration_ms, sounds, loudness, channels)
+    crowd = np.array(sound.crowd)
     faces = _face_curves(appearances, persons)
     curves = [
         with_crowd(curve, at_seconds(a.track.pts_ms, crowd)) for a, curve in zip(appearances, faces, strict=True)
@@ -82,6 +92,8 @@ def merge_segments(
         appearances=documents,
         people=_people(plan.video_id, event_id, documents, names),
         loudness_db=loudness,
+        sound=sound,
+        sounds=sound_events(sound),
         excitement=_excitement(plan.media.duration_ms, appearances, faces, crowd),
         gaps=timeline.gaps,
         seconds=_total_seconds(chosen),

@@ -12,7 +12,6 @@ from fanreel.contracts import TrackResult
 from fanreel.domain.excitement import (
     USUAL_LEVEL,
     baseline,
-    crowd_excitement,
     face_excitement,
     face_level,
     smooth,
@@ -309,16 +308,6 @@ def test_a_face_that_always_grins_is_less_excited_than_the_same_grin_by_somebody
 
 def test_without_samples_the_usual_level_is_the_baseline() -> None:
     assert baseline(np.zeros(0)) == USUAL_LEVEL
-
-
-def test_only_a_rise_of_the_crowd_counts_not_its_level() -> None:
-    quiet_roar = np.concatenate([np.full(60, -40.0), np.full(5, -28.0), np.full(60, -40.0)])
-    crowd = crowd_excitement(quiet_roar)
-    assert crowd[60:65].min() == pytest.approx(1.0)
-    assert crowd[:55].max() == pytest.approx(0.0)
-    assert crowd_excitement(np.full(100, -10.0)).max() == pytest.approx(0.0)
-    assert crowd_excitement(np.full(100, -120.0)).max() == 0.0
-    assert len(crowd_excitement(np.zeros(0))) == 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
