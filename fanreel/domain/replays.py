@@ -35,7 +35,7 @@ KEYS_AT_LEAST = 4
 
 NEAR_BITS = 20
 """Partners this far apart neither speak for nor against an alignment; two pictures at random differ in 32."""
-MEAN_BITS = 13.0
+MEAN_BITS = 17.0
 """The partners of a replay differ by at most this many bits on average …"""
 CONTRAST_BITS = 10.0
 """… and by at least so many less than looks that are no partners, a third of the span or more apart in time."""
