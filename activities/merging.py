@@ -53,7 +53,13 @@ def merge_video(services: Services, work: VideoWork) -> None:
     merged = merge_segments(plan, results, sounds, event_id=work.event_id, kinds=_kinds(services, work.video_id))
     _replace_all(services, work.video_id, AppearanceDocument, merged.appearances)
     _replace_all(services, work.video_id, PersonDocument, merged.people)
-    insights = InsightsDocument(video_id=work.video_id, sound=merged.sound, excitement=merged.excitement)
+    insights = InsightsDocument(
+        video_id=work.video_id,
+        sound=merged.sound,
+        excitement=merged.excitement,
+        action=merged.action,
+        unusual=merged.unusual,
+    )
     services.blobs.put_json(container, naming.insights_blob(work.video_id), insights, overwrite=True)
 
     def described(document: VideoDocument) -> VideoDocument:
@@ -66,6 +72,7 @@ def merge_video(services: Services, work: VideoWork) -> None:
                 "excitement": merged.excitement,
                 "crowd": merged.sound.crowd,
                 "sounds": merged.sounds,
+                "highlights": merged.highlights,
                 "gaps": merged.gaps,
                 "appearances": len(merged.appearances),
                 "people": len(merged.people),

@@ -10,6 +10,7 @@ from fanreel.contracts import (
     AppearanceDocument,
     CrowdSound,
     Gap,
+    Highlight,
     Instance,
     ModelContract,
     PersonDocument,
@@ -25,7 +26,9 @@ from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_ap
 from fanreel.domain.attributes import vote
 from fanreel.domain.crowd_sound import describe_sound, sound_events
 from fanreel.domain.excitement import F64, at_seconds, baseline, face_excitement, with_crowd
+from fanreel.domain.highlights import Match, MatchFlow, find_highlights
 from fanreel.domain.people import MIN_FACE_PX, MIN_QUALITY, cluster_people, union_of_spans
+from fanreel.domain.replays import Looks, find_replays, mark_replays
 from fanreel.domain.shot_description import describe_shots
 from fanreel.domain.shot_kinds import KindModel, worth_searching
 from fanreel.domain.stitching import one_per_segment, stitch
@@ -35,7 +38,7 @@ from fanreel.errors import ContractBroken
 
 @dataclass(frozen=True, slots=True)
 class MergedVideo:
-    """Everything known about one video. `excitement`, `loudness_db`: one value per second from 0."""
+    """Everything known about one video. `loudness_db`, `excitement`, `action`, `unusual`: per second from 0."""
 
     shots: tuple[Shot, ...]
     appearances: tuple[AppearanceDocument, ...]
@@ -44,6 +47,9 @@ class MergedVideo:
     sound: CrowdSound
     sounds: tuple[SoundEvent, ...]
     excitement: tuple[float, ...]
+    highlights: tuple[Highlight, ...]
+    action: tuple[float, ...]
+    unusual: tuple[float, ...]
     gaps: tuple[Gap, ...]
     seconds: dict[str, float]
 
@@ -87,14 +93,29 @@ def merge_segments(
         _document(plan.video_id, event_id, index, appearance, names.get(persons[index]), curve, contract)
         for index, (appearance, curve) in enumerate(zip(appearances, curves, strict=True))
     )
+    face = _most_excited_face(plan.media.duration_ms, appearances, faces)
+    replays = find_replays(shots, Looks.of(result.picture for result in chosen))
+    interesting = find_highlights(
+        Match(
+            duration_ms=plan.media.duration_ms,
+            shots=shots,
+            replays=replays,
+            flow=MatchFlow.of(result.picture for result in chosen),
+            faces=tuple(face.tolist()),
+            sound=sound,
+        )
+    )
     return MergedVideo(
-        shots=shots,
+        shots=mark_replays(shots, replays),
         appearances=documents,
         people=_people(plan.video_id, event_id, documents, names),
         loudness_db=loudness,
         sound=sound,
         sounds=sound_events(sound),
-        excitement=_excitement(plan.media.duration_ms, appearances, faces, crowd),
+        excitement=_excitement(face, crowd),
+        highlights=interesting.highlights,
+        action=interesting.action,
+        unusual=interesting.unusual,
         gaps=timeline.gaps,
         seconds=_total_seconds(chosen),
     )
@@ -251,17 +272,20 @@ def _people(
     return tuple(documents)
 
 
-def _excitement(
-    duration_ms: int, appearances: Sequence[Appearance], faces: Sequence[F64], crowd: F64
-) -> tuple[float, ...]:
-    """Return 0..1 per second: the most excited face of that second and the crowd, which counts alone too."""
+def _most_excited_face(duration_ms: int, appearances: Sequence[Appearance], faces: Sequence[F64]) -> F64:
+    """Return the excitement of each second's most excited face, 0..1."""
     seconds = math.ceil(duration_ms / 1000)
     face = np.zeros(seconds)
     for appearance, curve in zip(appearances, faces, strict=True):
         second = appearance.track.pts_ms // 1000
         inside = second < seconds
         np.maximum.at(face, second[inside], curve[inside])
-    return tuple(round(v, 3) for v in with_crowd(face, at_seconds(np.arange(seconds) * 1000, crowd)).tolist())
+    return face
+
+
+def _excitement(face: F64, crowd: F64) -> tuple[float, ...]:
+    """Return 0..1 per second from the most excited face and the crowd, which counts alone too."""
+    return tuple(round(v, 3) for v in with_crowd(face, at_seconds(np.arange(len(face)) * 1000, crowd)).tolist())
 
 
 def _total_seconds(results: Sequence[SegmentResult]) -> dict[str, float]:
