@@ -24,6 +24,7 @@ from fanreel.domain.montage import choose_poster
 from fanreel.errors import InputRejected, TransientFault
 
 from .base import activity, log
+from .captions import network_captions
 from .montage_plans import (
     Material,
     best_plan,
@@ -236,7 +237,8 @@ def _render(services: Services, plan: MontagePlan, watch: RenderWatch) -> Montag
         video_id: _source(services, video_id) for video_id in sorted({clip.video_id for clip in plan.clips})
     }
     work = MontageWork(fan_id=plan.fan_id, event_id=plan.event_id, montage_id=plan.montage_id)
-    poster = choose_poster(plan, gather(services, work).appearances)
+    material = gather(services, work)
+    plan, poster = network_captions(services, plan, material), choose_poster(plan, material.appearances)
     with scratch_folder("montage") as folder:
         rendered = render(plan, sources, folder, progress=watch.progress, stop=watch.is_unwanted, poster=poster)
         files: dict[str, str] = {}
