@@ -14,7 +14,9 @@ from fanreel.adapters.queues import JobQueue, Lease
 from fanreel.adapters.telemetry import current_traceparent, in_trace
 from fanreel.contracts import MediaInfo, Segment, SegmentDone, SegmentJob, SegmentPlanDocument, SegmentResult
 from fanreel.domain import naming
+from fanreel.domain.profiles import PictureProfile
 from fanreel.errors import ContractBroken, InputRejected, ModelFault
+from fanreel.profiles import profile_or_default
 from fanreel.settings import Settings
 
 from .lease import renewed
@@ -29,7 +31,14 @@ class Analyze(Protocol):
     """The vision pipeline: one segment in, its result out."""
 
     def __call__(
-        self, source: MediaSource, media: MediaInfo, segment: Segment, *, video_id: str, attempt: int
+        self,
+        source: MediaSource,
+        media: MediaInfo,
+        segment: Segment,
+        *,
+        video_id: str,
+        attempt: int,
+        profile: PictureProfile,
     ) -> SegmentResult:
         """Return what is seen in `segment`. Raises InputRejected, ModelFault or anything unexpected."""
         ...
@@ -119,7 +128,10 @@ class JobRunner:
             raise ContractBroken("segment_unknown", "The plan has no such segment.", segment=job.segment_id)
         source = self._blobs.source(job.container, job.blob_name, job.blob_etag)
         segment = plan.segments[job.segment_index]
-        return self._analyze(source, plan.media, segment, video_id=job.video_id, attempt=job.attempt)
+        profile = profile_or_default(plan.profile, self._settings.profile_dir).picture
+        return self._analyze(
+            source, plan.media, segment, video_id=job.video_id, attempt=job.attempt, profile=profile
+        )
 
     def _is_done(self, job: SegmentJob) -> bool:
         """Say whether this job's result is there already (delivered again, or attempted in parallel)."""

@@ -10,6 +10,7 @@ from fanreel.contracts import SegmentResult, Shot
 from fanreel.domain.faces import F32
 from fanreel.domain.shot_kinds import (
     LOOK_COLUMNS,
+    KindModel,
     LookFaces,
     fan_probability,
     kind_model,
@@ -36,9 +37,12 @@ class FollowedFace(Protocol):
 
 
 def describe_shots(
-    shots: Sequence[Shot], results: Sequence[SegmentResult], tracks: Sequence[FollowedFace]
+    shots: Sequence[Shot],
+    results: Sequence[SegmentResult],
+    tracks: Sequence[FollowedFace],
+    kinds: KindModel | None = None,
 ) -> tuple[Shot, ...]:
-    """Return the shots with quality, shot type, kind and fan probability.
+    """Return the shots with quality, shot type, kind and fan probability; `kinds` judges the last two, or ours.
 
     A shot that was never looked at keeps the defaults, and so does the kind where a worker did not measure what it
     is judged by.
@@ -48,7 +52,7 @@ def describe_shots(
     for shot in shots:
         low, high = (int(row) for row in np.searchsorted(times, [shot.start_ms, shot.end_ms]))
         looks = {name: values[low:high] for name, values in columns.items()}
-        described.append(shot.model_copy(update=_description(looks, faces[low:high])))
+        described.append(shot.model_copy(update=_description(looks, faces[low:high], kinds or kind_model())))
     return tuple(described)
 
 
@@ -60,14 +64,14 @@ def looks_and_faces(
     return times, columns, _faces(times, results, tracks)
 
 
-def _description(looks: dict[str, F32], faces: Sequence[LookFaces]) -> dict[str, object]:
+def _description(looks: dict[str, F32], faces: Sequence[LookFaces], kinds: KindModel) -> dict[str, object]:
     update: dict[str, object] = {
         "quality": shot_quality(looks["sharpness"], looks["luma"], looks["motion"], _place(faces)),
         "shot_type": shot_type([look.height for look in faces]),
     }
     features = shot_features(looks, faces)
     if features is not None:
-        probabilities = kind_model().probabilities(features)
+        probabilities = kinds.probabilities(features)
         update["kind"] = kind_of(probabilities)
         update["fan_probability"] = round(fan_probability(probabilities), 3)
     return update

@@ -1,5 +1,6 @@
 """Cheap measures of the whole picture, for the quality and the kind of shots."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from fanreel.contracts import ShotMeasure
 from fanreel.domain.faces import F32, Bgr
+from fanreel.domain.profiles import GraphicsRegion, PictureProfile, PitchColours
 
 from .base import FrameStage, PipelineFrame
 from .flow import FlowMeter
@@ -17,8 +19,6 @@ from .shots import TILES, ShotSettings
 WIDTH_PX = ShotSettings().width_px
 """The width at which shots are sought: the frame is shrunk once for both."""
 
-GRASS = (np.array([32, 50, 40], np.uint8), np.array([88, 255, 255], np.uint8))
-"""Hue (0..180), saturation and value of mown grass, sunlit or under floodlight: from yellowish to bluish green."""
 SKIN = (np.array([0, 133, 77], np.uint8), np.array([255, 173, 127], np.uint8))
 """Y, Cr and Cb of skin of every tone (Chai and Ngan, "Face segmentation using skin-color map", 1999)."""
 DETAIL = 24.0
@@ -29,9 +29,13 @@ STILL = 2.0
 """A tile whose mean moved by less than this since the look before stands still."""
 
 
-class PictureStage(FrameStage):
-    """Measures every look on a small picture: `ShotMeasure` says what.
+ANY_BROADCAST = PictureProfile()
 
+
+class PictureStage(FrameStage):
+    """Measures every look on a small picture: `ShotMeasure` says what; `grass` is the profile's pitch.
+
+    What the broadcaster draws over the picture counts for nothing: the profile's graphics are painted over.
     Rows and columns at the edges in which nothing has moved since the segment began (bars, frames around the
     picture) are left out of all measures but flow and hash, which leave out black bars, told from each picture
     alone: but for a segment's first look, which has none before it, they are the same wherever a video is cut.
@@ -39,7 +43,8 @@ class PictureStage(FrameStage):
 
     name = "picture"
 
-    def __init__(self) -> None:
+    def __init__(self, profile: PictureProfile = ANY_BROADCAST) -> None:
+        self._profile = profile
         self._pts_ms: list[int] = []
         self._rows: list[dict[str, float]] = []
         self._hashes: list[str] = []
@@ -50,7 +55,7 @@ class PictureStage(FrameStage):
 
     def process_frame(self, frame: PipelineFrame) -> None:
         """Measure one look."""
-        picture = frame.small(WIDTH_PX)
+        picture = without_graphics(frame.small(WIDTH_PX), self._profile.graphics)
         coarse = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
         grey = coarse.astype(np.float32)
         tiles = np.asarray(cv2.resize(grey, TILES, interpolation=cv2.INTER_AREA), np.float32)
@@ -76,7 +81,7 @@ class PictureStage(FrameStage):
                 "flat": round(float((strength < FLAT).mean()), 3),
                 "flow": round(flow, 3),
                 "own_flow": round(own_flow, 3),
-                **_colours(np.ascontiguousarray(picture[part])),
+                **_colours(np.ascontiguousarray(picture[part]), self._profile.pitch),
             }
         )
 
@@ -99,11 +104,28 @@ def _live(moved: NDArray[np.bool_], shape: tuple[int, ...]) -> tuple[slice, slic
     return spans[0], spans[1]
 
 
-def _colours(picture: Bgr) -> dict[str, float]:
+def without_graphics(picture: Bgr, regions: Sequence[GraphicsRegion]) -> Bgr:
+    """Return the picture with each region in the mean colour of what surrounds it."""
+    if not regions:
+        return picture
+    height, width = picture.shape[:2]
+    plain = picture.copy()
+    for region in regions:
+        x0, y0 = round(region.box[0] * width), round(region.box[1] * height)
+        x1, y1 = max(x0 + 1, round(region.box[2] * width)), max(y0 + 1, round(region.box[3] * height))
+        around = picture[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1]
+        edge = np.concatenate([around[0], around[-1], around[:, 0], around[:, -1]])
+        plain[y0:y1, x0:x1] = edge.mean(0).astype(np.uint8)
+    return plain
+
+
+def _colours(picture: Bgr, pitch: PitchColours) -> dict[str, float]:
     hsv: NDArray[Any] = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
     pixels = hsv.shape[0] * hsv.shape[1]
+    low, high = zip(pitch.hue, pitch.saturation, pitch.value, strict=True)
+    ground = cv2.inRange(hsv, np.array(low, np.uint8), np.array(high, np.uint8))
     skin = cv2.inRange(cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb), *SKIN)
     return {
-        "grass": round(cv2.countNonZero(cv2.inRange(hsv, *GRASS)) / pixels, 3),
+        "grass": round(cv2.countNonZero(ground) / pixels, 3),
         "skin": round(cv2.countNonZero(skin) / pixels, 3),
     }

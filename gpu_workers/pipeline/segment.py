@@ -6,6 +6,7 @@ import structlog
 
 from fanreel.adapters.media.source import MediaSource
 from fanreel.contracts import MediaInfo, Segment, SegmentResult
+from fanreel.domain.profiles import PictureProfile
 from fanreel.inference.networks import Networks
 from fanreel.settings import Settings
 
@@ -15,7 +16,7 @@ from .faces import FaceStage
 from .following import FollowStage
 from .heap import give_back_free_memory, keep_heap_small
 from .looking import LookThreads, Taken
-from .picture import PictureStage
+from .picture import ANY_BROADCAST, PictureStage
 from .recognition import RecognitionStage
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ def analyze_segment(
     *,
     video_id: str,
     attempt: int = 1,
+    profile: PictureProfile = ANY_BROADCAST,
     progress: Progress | None = None,
 ) -> SegmentResult:
     """Return what one segment of a video shows.
@@ -46,7 +48,7 @@ def analyze_segment(
     """
     keep_heap_small()
     clock = StageClock()
-    picture, follow = PictureStage(), FollowStage(_look_interval_ms(media, settings), segment)
+    picture, follow = PictureStage(profile), FollowStage(_look_interval_ms(media, settings), segment)
     recognition = RecognitionStage(networks, clock)
     looks = LookThreads(
         FaceStage(networks, clock),

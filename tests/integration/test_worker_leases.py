@@ -35,6 +35,7 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.media import plan_segments
+from fanreel.domain.profiles import PictureProfile
 from fanreel.errors import InputRejected, ModelFault, NotAllowed
 from fanreel.local.servers import Azurite, CosmosEmulator
 from gpu_workers.jobs import JobRunner
@@ -85,11 +86,19 @@ class Pool:
         self.worker = Worker(services.settings, services.segments, runner)
 
     def _analyze(
-        self, source: MediaSource, media: MediaInfo, segment: Segment, *, video_id: str, attempt: int
+        self,
+        source: MediaSource,
+        media: MediaInfo,
+        segment: Segment,
+        *,
+        video_id: str,
+        attempt: int,
+        profile: PictureProfile,
     ) -> SegmentResult:
         self.calls += 1
         self._see(self.calls)
         assert media == MEDIA
+        assert profile == PictureProfile()
         return a_result(segment, video_id, attempt)
 
     def reports(self) -> list[SegmentDone]:

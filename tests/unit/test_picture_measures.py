@@ -6,14 +6,15 @@ from scipy.ndimage import gaussian_filter
 
 from fanreel.contracts import ShotMeasure
 from fanreel.domain.faces import Bgr
+from fanreel.domain.profiles import GraphicsRegion, PictureProfile, PitchColours
 from gpu_workers.pipeline.picture import PictureStage
 from tests.unit.test_shot_scoring import DrawnFrame
 
 pytestmark = pytest.mark.unit
 
 
-def measured(pictures: list[Bgr]) -> ShotMeasure:
-    stage = PictureStage()
+def measured(pictures: list[Bgr], profile: PictureProfile | None = None) -> ShotMeasure:
+    stage = PictureStage(profile or PictureProfile())
     for index, picture in enumerate(pictures):
         stage.process_frame(DrawnFrame(index * 200, picture))
     return stage.measures()
@@ -47,6 +48,27 @@ def test_a_still_graphic_is_still_and_flat_and_a_pitch_is_grass() -> None:
     pitch = measured(noisy(3, colour=(40, 140, 60), spread=15))
     assert min(pitch.grass) > 0.95
     assert max(graphic.grass) == 0
+
+
+def test_the_profile_says_what_the_pitch_looks_like() -> None:
+    court = noisy(3, colour=(80, 150, 200), spread=10)
+    wooden = PictureProfile(pitch=PitchColours(hue=(6, 24), saturation=(40, 255), value=(90, 255)))
+    assert max(measured(court).grass) < 0.05
+    assert min(measured(court, wooden).grass) > 0.9
+
+
+def test_what_the_broadcaster_draws_counts_for_nothing() -> None:
+    plain = noisy(4)
+    drawn = [picture.copy() for picture in plain]
+    for number, picture in enumerate(drawn):
+        picture[8:24, 16:80] = (255, 255, 255) if number % 2 else (0, 0, 0)
+    scoreboard = GraphicsRegion(name="score_bug", box=(0.05, 0.04, 0.33, 0.18))
+    named, unnamed = measured(drawn, PictureProfile(graphics=(scoreboard,))), measured(drawn)
+    masked = measured(plain, PictureProfile(graphics=(scoreboard,)))
+    assert named.picture_hash == masked.picture_hash
+    assert named.motion == pytest.approx(masked.motion, abs=0.5)
+    assert max(unnamed.motion) > max(masked.motion) + 3
+    assert np.abs(drawn[0][8:24, 16:80]).max() == 0, "pictures are shared and never written to"
 
 
 def test_every_column_has_a_value_per_look() -> None:
