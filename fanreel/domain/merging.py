@@ -65,7 +65,6 @@ def merge_segments(
     """Merge a video's segment results and sounds; segments without a result become gaps.
 
     `kinds` judges what shots show, where the video's profile brings a model of its own.
-
     Raises ContractBroken (`foreign_result`, `mixed_model_contracts`) when results belong to another video or were
     embedded by different networks.
     """
