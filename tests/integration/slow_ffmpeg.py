@@ -1,0 +1,33 @@
+"""The bundled ffmpeg, held back: a render that takes as long as what it reads would play, at no cost in CPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from fanreel.adapters.media.ffmpeg import ffmpeg_binary
+
+_SCRIPT = """#!{python} -S
+import os, sys
+arguments = []
+measures = "null" in sys.argv  # only films are slow, measuring their sound is not
+for argument in sys.argv[1:]:
+    arguments += ["-re"] if argument == "-i" and not measures else []
+    arguments.append(argument)
+os.execv("{ffmpeg}", ["{ffmpeg}", *arguments])
+"""
+
+
+def slow_ffmpeg(folder: Path) -> Path:
+    """Write a program that is ffmpeg reading the inputs of a film as they play; for FANREEL_FFMPEG."""
+    program = folder / "slow-ffmpeg"
+    program.write_text(_SCRIPT.format(python=sys.executable, ffmpeg=ffmpeg_binary()))
+    program.chmod(0o755)
+    return program
+
+
+def renderers(mentioning: Path) -> set[int]:
+    """Process ids of every ffmpeg that names something in this folder."""
+    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    found = (line.split(None, 1) for line in listed.stdout.splitlines() if "ffmpeg" in line)
+    return {int(pid) for pid, command in found if f"{mentioning}{os.sep}" in command}
