@@ -94,7 +94,7 @@ def test_plain_source_comes_out_in_sync_and_as_long_as_planned(plain, tmp_path):
     assert sorted(told) == told
     assert told[-1] == 1.0
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        f"m-test.{kind}" for kind in ("mp4", "jpg", "vtt", "srt", "edl", "otio")
+        f"m-test.{kind}" for kind in ("mp4", "jpg", "webp", "vtt", "srt", "edl", "otio")
     ), "temporary files were left"
 
 

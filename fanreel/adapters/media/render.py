@@ -1,9 +1,9 @@
-"""Renders a planned montage to its files: film, poster, captions, edit lists."""
+"""Renders a planned montage to its files: films, poster, preview, captions, edit lists."""
 
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,23 +12,26 @@ import structlog
 
 from fanreel.adapters import exports
 from fanreel.contracts import MontagePlan
-from fanreel.domain.montage import Poster, Timeline, choose_poster, output_rate, place_clips
+from fanreel.domain.montage import Poster, Timeline, choose_poster, output_rate, place_clips, upright_crop
 from fanreel.errors import InputRejected
 
 from .ffmpeg import ffmpeg_binary
-from .probe import probe
 from .render_check import check_montage
-from .render_graph import RenderSource, film_command, sound_command
+from .render_encoder import EncoderChoice, choose_encoder
+from .render_graph import FilmJob, RenderSource, film_command, sound_command
 from .render_loudness import Loudness, measure_film_loudness
 from .render_mix import measure_mix
+from .render_picture import film_formats
+from .render_preview import PosterPicture, poster_jpeg, write_preview
 from .render_run import Progress, Stop, run_ffmpeg
 from .render_sound import SAMPLE_RATE
-from .source import FileSource
-from .thumbnail import frame_jpeg
 
 __all__ = ["RenderSource", "Rendered", "render_montage"]
 
 log = structlog.get_logger()
+
+RunFfmpeg = Callable[..., str]
+"""`run_ffmpeg` with the limits of this montage."""
 
 LEAST_TIMEOUT_S = 120.0
 """Opening dozens of sources over a slow network takes its time whatever the montage's length."""
@@ -38,12 +41,17 @@ TIMEOUT_PER_SECOND_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A finished montage: files by kind (mp4, jpg, vtt …), true length, measured A/V offset and loudness."""
+    """A finished montage: files by kind (mp4, jpg, vtt …), true length, measured A/V offset and loudness.
+
+    `containment` is the share of the upright film's frames of the fan that show all of their face; None where
+    there is no upright film, or no clip says where the face is.
+    """
 
     files: dict[str, Path]
     duration_ms: int
     av_offset_ms: float
     loudness: Loudness | None = None
+    containment: float | None = None
 
 
 def render_montage(
@@ -54,13 +62,16 @@ def render_montage(
     progress: Progress | None = None,
     stop: Stop | None = None,
     poster: Poster | None = None,
+    poster_picture: PosterPicture | None = None,
     music: Path | None = None,
+    encoder: EncoderChoice = "auto",
 ) -> Rendered:
     """Render a plan into `work_dir`, as `<montageId>.<kind>`; all files appear, or none.
 
     `sources` maps each video id of the plan. `progress` is called with 0..1. `stop` is asked now and then whether
     to give up. `poster` says which picture stands for the montage (`choose_poster`); without it the best clip's
-    middle does. `music` is the file of the bed that the plan's style names.
+    middle does; `poster_picture` may make something else of it. `music` is the file of the bed that the plan's
+    style names. `encoder` writes the picture: with `auto` NVENC where it works.
 
     Raises InputRejected (`source_unreadable`: a source is missing or cannot be opened; `render_failed`: the
     result is not what was planned; `render_stopped`), TransientFault (see `run_ffmpeg`: too slow, killed,
@@ -74,13 +85,20 @@ def render_montage(
     work_dir.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix=f".{plan.montage_id}-", dir=work_dir) as folder:
-        made = Path(folder)
-        film = made / f"{plan.montage_id}.mp4"
-        _render_film(plan, timeline, sources, film, progress, stop, music)
-        av_offset_ms = check_montage(film, timeline, (plan.width, plan.height))
+        job = _film_job(plan, timeline, sources, Path(folder))
+        run = partial(
+            run_ffmpeg,
+            timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * len(job.files) * timeline.duration_ms / 1000,
+            length_ms=timeline.duration_ms,
+            stop=stop,
+        )
+        _render_films(job, Path(folder), run, progress=progress, music=music, encoder=encoder)
+        av_offset_ms = max((check_montage(path, timeline, form.size) for form, path in job.files.items()), key=abs)
+        film = next(iter(job.files.values()))
         loudness = measure_film_loudness(film)
-        beside = _write_beside(film, plan, timeline, sources, poster or choose_poster(plan))
-        files = {kind: _publish(path, work_dir) for kind, path in {**beside, "mp4": film}.items()}
+        made = _write_beside(job, film, poster or choose_poster(plan), poster_picture, run)
+        made.update((form.kind, path) for form, path in job.files.items())
+        files = {kind: _publish(path, work_dir) for kind, path in made.items()}
     seconds = time.perf_counter() - started
     log.info(
         "montage.rendered",
@@ -90,53 +108,57 @@ def render_montage(
         av_offset_ms=av_offset_ms,
         seconds=round(seconds, 2),
     )
-    return Rendered(files, timeline.duration_ms, av_offset_ms, loudness)
+    return Rendered(files, timeline.duration_ms, av_offset_ms, loudness, _containment(job))
 
 
-def _render_film(
-    plan: MontagePlan,
-    timeline: Timeline,
-    sources: Mapping[str, RenderSource],
-    film: Path,
-    progress: Progress | None,
-    stop: Stop | None,
-    music: Path | None,
-) -> None:
-    binary = ffmpeg_binary()
-    run = partial(
-        run_ffmpeg,
-        timeout_s=LEAST_TIMEOUT_S + TIMEOUT_PER_SECOND_S * timeline.duration_ms / 1000,
-        length_ms=timeline.duration_ms,
-        stop=stop,
+def _film_job(plan: MontagePlan, timeline: Timeline, sources: Mapping[str, RenderSource], folder: Path) -> FilmJob:
+    files = {form: folder / f"{plan.montage_id}.{form.kind}" for form in film_formats(plan)}
+    medias = [sources[placed.clip.video_id].media for placed in timeline.clips]
+    crops = tuple(
+        upright_crop(timeline, placed, media.width, media.height)
+        for placed, media in zip(timeline.clips, medias, strict=True)
+        if any(form.is_upright for form in files)
     )
+    return FilmJob(plan, timeline, sources, crops, files)
+
+
+def _render_films(
+    job: FilmJob,
+    folder: Path,
+    run: RunFfmpeg,
+    *,
+    progress: Progress | None,
+    music: Path | None,
+    encoder: EncoderChoice,
+) -> None:
+    binary, timeline = ffmpeg_binary(), job.timeline
     samples = timeline.samples(timeline.frames, SAMPLE_RATE)
     wav: Path | None = None
-    if any(sources[placed.clip.video_id].media.audio for placed in timeline.clips):
-        wav = film.with_suffix(".wav")
-        run(sound_command(timeline, sources, wav, binary=binary), log_file=film.with_suffix(".sound"))
-    mix = measure_mix(wav, plan.render, samples, film.parent, run=run, binary=binary, music=music)
-    command = film_command(plan, timeline, sources, mix, film, binary=binary)
-    run(command, log_file=film.with_suffix(".log"), progress=progress)
+    if any(job.sources[placed.clip.video_id].media.audio for placed in timeline.clips):
+        wav = folder / "joined.wav"
+        run(sound_command(timeline, job.sources, wav, binary=binary), log_file=folder / "sound.log")
+    mix = measure_mix(wav, job.plan.render, samples, folder, run=run, binary=binary, music=music)
+    command = film_command(job, mix, folder, encoder=choose_encoder(encoder, binary), binary=binary)
+    run(command, log_file=folder / "film.log", progress=progress)
 
 
 def _write_beside(
-    film: Path, plan: MontagePlan, timeline: Timeline, sources: Mapping[str, RenderSource], poster: Poster
+    job: FilmJob, film: Path, poster: Poster, poster_picture: PosterPicture | None, run: RunFfmpeg
 ) -> dict[str, Path]:
-    medias = {video_id: source.media for video_id, source in sources.items()}
-    texts = exports.files_beside(timeline, plan.montage_id, medias)
-    files = {kind: film.with_suffix(f".{kind}") for kind in (*texts, "jpg")}
+    medias = {video_id: source.media for video_id, source in job.sources.items()}
+    texts = exports.files_beside(job.timeline, job.plan.montage_id, medias)
+    files = {kind: film.with_suffix(f".{kind}") for kind in (*texts, "jpg", "webp")}
     for kind, text in texts.items():
         files[kind].write_text(text, encoding="utf-8", newline="\n")
-    files["jpg"].write_bytes(_poster_jpeg(film, timeline, poster))
+    files["jpg"].write_bytes(poster_jpeg(film, job.timeline, poster, poster_picture))
+    preview = partial(run, log_file=film.with_suffix(".preview.log"))
+    write_preview(film, job.timeline, poster, files["webp"], run=preview, binary=ffmpeg_binary())
     return files
 
 
-def _poster_jpeg(film: Path, timeline: Timeline, poster: Poster) -> bytes:
-    """Cut the poster out of the finished film: no second read of the source, the same look as the video."""
-    placed = timeline.clips[poster.clip_index]
-    at_ms = round(timeline.ms(placed.start_frame)) + poster.pts_ms - placed.clip.start_ms
-    source = FileSource(film)
-    return frame_jpeg(source, probe(source), min(max(at_ms, 0), timeline.duration_ms - 1))
+def _containment(job: FilmJob) -> float | None:
+    faces = sum(crop.faces for crop in job.crops)
+    return sum(crop.faces_inside for crop in job.crops) / faces if faces else None
 
 
 def _publish(path: Path, folder: Path) -> Path:

@@ -32,19 +32,27 @@ def frame_jpeg(
     `box` is [x0, y0, x1, y1] in pixels of the displayed frame; parts outside the picture are left away.
     Pictures are never enlarged. Raises InputRejected (`no_decodable_frame`) when there is no frame near.
     """
-    picture = _picture_at(source, media, pts_ms)
+    picture = picture_at(source, media, pts_ms)
     if box is not None:
         picture = _crop(picture, box)
     if width is not None and picture.shape[1] > width:
         height = max(1, round(picture.shape[0] * width / picture.shape[1]))
         picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return encode_jpeg(picture)
+
+
+def encode_jpeg(picture: Bgr) -> bytes:
+    """Return a picture as JPEG."""
     done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done, "a non-empty picture always encodes"
     return data.tobytes()
 
 
-def _picture_at(source: MediaSource, media: MediaInfo, pts_ms: int) -> Bgr:
-    """Return the first frame at or after the time, else the last one before it."""
+def picture_at(source: MediaSource, media: MediaInfo, pts_ms: int) -> Bgr:
+    """Return the first frame at or after the time, else the last one before it.
+
+    Raises InputRejected (`no_decodable_frame`) when there is none near.
+    """
     with closing(iter_frames(source, media, pts_ms, pts_ms + SEARCH_MS)) as frames:
         for frame in frames:
             return frame.bgr()

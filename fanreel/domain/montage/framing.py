@@ -39,11 +39,14 @@ Floats = NDArray[np.float64]
 class UprightCrop:
     """A crop of full height: `width` and, per output frame of the clip, where it begins (pixels as displayed).
 
-    It is 9:16 unless the picture is narrower or the face wider; then it has to be fitted, with borders.
+    It is 9:16 unless the picture is narrower or the face wider; then it has to be fitted, with borders. `faces`
+    frames have a face, and `faces_inside` of them show all of it (its box; half a pixel may be rounded away).
     """
 
     width: float
     lefts: Floats
+    faces: int = 0
+    faces_inside: int = 0
 
 
 def upright_crop(timeline: Timeline, placed: PlacedClip, width: int, height: int) -> UprightCrop:
@@ -53,7 +56,7 @@ def upright_crop(timeline: Timeline, placed: PlacedClip, width: int, height: int
     A clip without focus shows the middle.
     """
     narrow = min(float(height * UPRIGHT), float(width))
-    if not placed.clip.focus or narrow >= width:
+    if not placed.clip.focus:
         return UprightCrop(narrow, np.full(placed.frames, (width - narrow) / 2))
     face_left, face_right = _faces(timeline, placed, width)
     widest = float((face_right - face_left).max())
@@ -62,7 +65,9 @@ def upright_crop(timeline: Timeline, placed: PlacedClip, width: int, height: int
     centred = np.clip((face_left + face_right - crop_width) / 2, lowest, highest)
     rate = float(timeline.rate)
     scaled = smooth_path(lowest / crop_width, highest / crop_width, centred / crop_width, rate)
-    return UprightCrop(crop_width, np.clip(scaled * crop_width, lowest, highest))
+    lefts = np.clip(scaled * crop_width, lowest, highest)
+    inside = (lefts <= face_left + 0.5) & (lefts + crop_width >= face_right - 0.5)
+    return UprightCrop(crop_width, lefts, len(lefts), int(inside.sum()))
 
 
 def allowed_lefts(
