@@ -8,6 +8,7 @@ import typer
 from fanreel.commands import doctor, eval, models, run, status, up
 from fanreel.commands.analyze import analyze
 from fanreel.commands.cutout import cutout
+from fanreel.commands.export import export
 from fanreel.commands.run import INTERRUPTED
 from fanreel.errors import FanreelError
 from fanreel.local.processes import project_root
@@ -24,6 +25,7 @@ app.command()(up.up)
 app.command()(status.status)
 app.command()(analyze)
 app.command()(cutout)
+app.command()(export)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(eval.app, name="eval")

@@ -1,7 +1,14 @@
 """Triggers: what starts work, and what clients call. Thin: parse, call one thing, answer."""
 
-from . import api, montages, results, reviews, uploads
+from . import api, highlights, montages, results, reviews, uploads
 
-blueprints = (uploads.blueprint, results.blueprint, api.blueprint, reviews.blueprint, montages.blueprint)
+blueprints = (
+    uploads.blueprint,
+    results.blueprint,
+    api.blueprint,
+    reviews.blueprint,
+    montages.blueprint,
+    highlights.blueprint,
+)
 
-__all__ = ["api", "blueprints", "montages", "results", "reviews", "uploads"]
+__all__ = ["api", "blueprints", "highlights", "montages", "results", "reviews", "uploads"]

@@ -19,7 +19,7 @@ from .fans import erase, register
 from .identifiers import is_identifier
 from .problems import answer, bad_id, not_found, problem
 from .uploads import start_once
-from .views import FanRegistration, fan_view, montage_view, video_view
+from .views import FanRegistration, fan_view, montage_view, video_details_view, video_view
 
 blueprint = df.Blueprint()
 
@@ -117,7 +117,7 @@ def _fan(fan_id: str, status: int = 200) -> func.HttpResponse:
 
 def _video(video_id: str) -> func.HttpResponse:
     video = get_services().documents.get(VideoDocument, video_id, video_id)
-    return not_found("video") if video is None else answer(video_view(video))
+    return not_found("video") if video is None else answer(video_details_view(video))
 
 
 def _with_id(

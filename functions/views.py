@@ -69,9 +69,19 @@ def video_view(video: VideoDocument) -> dict[str, Any]:
         "shots": len(video.shots),
         "appearances": video.appearances,
         "people": video.people,
+        "highlights": len(video.highlights),
         "gaps": [gap.to_wire() for gap in video.gaps],
         "createdAt": video.created_at.isoformat() if video.created_at else None,
         "updatedAt": video.updated_at.isoformat() if video.updated_at else None,
+    }
+
+
+def video_details_view(video: VideoDocument) -> dict[str, Any]:
+    """Return the same with what is heard: where each kind of sound is, and per second how much the crowd is up."""
+    return {
+        **video_view(video),
+        "sounds": [event.to_wire() for event in video.sounds],
+        "crowd": [round(value, 3) for value in video.crowd],
     }
 
 

@@ -84,6 +84,7 @@ def test_the_api_has_these_routes(functions: dict[str, list[dict[str, Any]]]) ->
         (("POST",), "fans/{fanId}/montages/{eventId}/cancel", "FUNCTION"),
         (("POST",), "fans/{fanId}/montages/{eventId}/resume", "FUNCTION"),
         (("GET",), "videos/{videoId}", "FUNCTION"),
+        (("GET",), "videos/{videoId}/highlights", "FUNCTION"),
         (("GET",), "events/{eventId}/videos", "FUNCTION"),
         (("GET",), "events/{eventId}/reviews", "FUNCTION"),
         (("POST",), "events/{eventId}/reviews", "FUNCTION"),

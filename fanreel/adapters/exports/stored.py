@@ -33,16 +33,13 @@ MONTAGE_FILES: tuple[MontageFile, ...] = ("edl", "otio", "vtt", "srt", "json")
 
 def find_video(services: Services, wanted: str) -> VideoDocument:
     """Return a video by its id, or by its name as `fanreel status` shows it."""
-    video = services.documents.get(VideoDocument, wanted, wanted)
-    if video is not None:
-        return video
-    named = list(services.documents.query(VideoDocument, "c.name = @name", {"@name": wanted}))
-    if not named:
+    found = list(services.documents.query(VideoDocument, "c.id = @it OR c.name = @it", {"@it": wanted}))
+    if not found:
         raise InputRejected("unknown_video", f"No video has the id or the name {wanted}.")
-    if len(named) > 1:
-        ids = ", ".join(sorted(one.video_id for one in named))
+    if len(found) > 1:
+        ids = ", ".join(sorted(one.video_id for one in found))
         raise InputRejected("ambiguous_video", f"Several videos are called {wanted}; give the id: {ids}.")
-    return named[0]
+    return found[0]
 
 
 def media_of(services: Services, video: VideoDocument) -> MediaInfo:
@@ -76,7 +73,9 @@ def montage_files(
     medias: dict[str, MediaInfo] = {}
     sources: dict[str, Source] = {}
     for video_id in dict.fromkeys(clip.video_id for clip in montage.plan.clips):
-        video = find_video(services, video_id)
+        video = services.documents.get(VideoDocument, video_id, video_id)
+        if video is None:
+            raise InputRejected("unknown_video", f"A video of this montage is gone: {video_id}.")
         medias[video_id] = media_of(services, video)
         sources[video_id] = Source.of(file_name(video), medias[video_id])
     rates = [medias[clip.video_id].frame_rate.fraction() for clip in montage.plan.clips]
