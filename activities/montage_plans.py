@@ -18,7 +18,9 @@ from fanreel.contracts import (
 from fanreel.domain import naming
 from fanreel.domain.montage import Moment, MontageStyle, find_moments, opener_shots, shows_nobody
 from fanreel.domain.montage import plan_montage as plan_clips
+from fanreel.domain.profiles import Profile
 from fanreel.errors import InputRejected
+from fanreel.profiles import DEFAULT, profile_or_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ class Material:
         return any(shows_nobody(shown, index, video, self.appearances.values(), style) for index in known)
 
 
-def style_of(services: Services) -> MontageStyle:
-    """Return the style the settings ask for."""
+def style_of(services: Services, videos: Mapping[str, VideoDocument]) -> MontageStyle:
+    """Return the style that the videos' profile and the settings ask for."""
     settings = services.settings
-    return MontageStyle.sized(
+    return _profile(services, videos).montage_style(
         settings.montage_height, min_ms=settings.montage_min_ms, max_ms=settings.montage_max_ms
     )
 
@@ -70,7 +72,7 @@ def gather(services: Services, work: MontageWork) -> Material:
     """Read what is known; empty for somebody who may have no montage (erased, unknown, without consent)."""
     if not may_have_montages(services, work.fan_id):
         return Material((), {}, {})
-    documents, style = services.documents, style_of(services)
+    documents, style = services.documents, style_of(services, {})
     matches = tuple(
         documents.query(
             MatchDocument,
@@ -94,8 +96,16 @@ def gather(services: Services, work: MontageWork) -> Material:
 
 def best_plan(services: Services, work: MontageWork, material: Material) -> MontagePlan | None:
     """Return the plan of everything known, wherever its video is by now."""
+    profile, titled = _profile(services, material.videos), _first(material.videos, "title", "")
     return plan_clips(
-        work.fan_id, work.event_id, material.matches, material.appearances, material.videos, style_of(services)
+        work.fan_id,
+        work.event_id,
+        material.matches,
+        material.appearances,
+        material.videos,
+        style_of(services, material.videos),
+        profile.render_style(titled),
+        profile=profile.name,
     )
 
 
@@ -136,6 +146,18 @@ def may_have_montages(services: Services, fan_id: str) -> bool:
     """Say whether a fan is known, not erased, and consents."""
     fan = services.documents.get(FanDocument, fan_id, fan_id)
     return fan is not None and fan.status != "erased" and fan.consent is not None and fan.consent.given
+
+
+def _profile(services: Services, videos: Mapping[str, VideoDocument]) -> Profile:
+    """Return what a montage of these videos is made by: an event has one profile, the first that is named."""
+    named = _first(videos, "profile", DEFAULT)
+    return profile_or_default(named.profile if named else DEFAULT, services.settings.profile_dir)
+
+
+def _first(videos: Mapping[str, VideoDocument], field: str, silent: str) -> VideoDocument | None:
+    """Return the first video, in the order of a montage, that says something."""
+    ordered = sorted(videos.values(), key=lambda video: (video.name, video.video_id))
+    return next((video for video in ordered if getattr(video, field) != silent), None)
 
 
 def _lies_in(clip: MontageClip, moment: Moment) -> bool:

@@ -154,7 +154,8 @@ def _without_update(montage: MontageDocument, work: MontageWork) -> MontageDocum
 
 def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocument) -> bool:
     try:
-        return gather(services, work).shows(montage, style_of(services))
+        material = gather(services, work)
+        return material.shows(montage, style_of(services, material.videos))
     except (
         Exception
     ) as fault:  # whatever made planning fail may be in the material: when in doubt, nobody is shown

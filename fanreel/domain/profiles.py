@@ -93,7 +93,14 @@ class Profile(_Part):
         own = self.montage
         max_ms = max_ms if own.max_seconds is None else round(own.max_seconds * 1000)
         min_ms = min_ms if own.min_seconds is None else round(own.min_seconds * 1000)
-        return MontageStyle.sized(height, min_ms=min_ms, max_ms=max_ms)
+        return MontageStyle.sized(
+            height,
+            min_ms=min_ms,
+            max_ms=max_ms,
+            order=own.order,
+            opener=own.opener,
+            slow_motion=own.slow_motion,
+        )
 
     def render_style(self, video: VideoDocument | None) -> RenderStyle:
         """Return how a montage looks and sounds; title and subtitle are the event's, as this video names them."""
