@@ -51,6 +51,9 @@ def _video(video: VideoDocument) -> VideoReport:
         duration_ms=video.duration_ms,
         shots=tuple(Instance(start_ms=shot.start_ms, end_ms=shot.end_ms) for shot in video.shots),
         segments=video.counts(),
+        profile=video.profile,
+        highlights=video.highlights,
+        sounds=video.sounds,
     )
 
 
@@ -75,14 +78,26 @@ def _fan(fan: FanDocument, run: RunDocuments, out: Path) -> FanReport:
 
 
 def _montage(fan_id: str, run: RunDocuments, out: Path) -> MontageReport | None:
-    montage, file = run.montages.get(fan_id), run.files.get(fan_id, {}).get("mp4")
-    if montage is None or file is None:
+    montage = run.montages.get(fan_id)
+    files = {kind: file.relative_to(out).as_posix() for kind, file in sorted(run.files.get(fan_id, {}).items())}
+    if montage is None or "mp4" not in files:
         return None
     return MontageReport(
-        path=file.relative_to(out).as_posix(),
+        path=files["mp4"],
+        files=files,
         duration_ms=montage.duration_ms,
+        loudness_lufs=montage.loudness_lufs,
+        true_peak_dbtp=montage.true_peak_dbtp,
+        av_offset_ms=montage.av_offset_ms,
         clips=tuple(
-            ClipReport(video_id=clip.video_id, start_ms=clip.start_ms, end_ms=clip.end_ms)
+            ClipReport(
+                video_id=clip.video_id,
+                start_ms=clip.start_ms,
+                end_ms=clip.end_ms,
+                kind=clip.kind,
+                reason=clip.reason,
+                caption=clip.caption,
+            )
             for clip in montage.plan.clips
         ),
     )

@@ -1,6 +1,15 @@
 """The shape of `report.json` (camelCase on the wire). Times are milliseconds inside the named video."""
 
-from fanreel.contracts import Decision, FanStatus, Instance, SegmentCounts, VideoStatus, Wire
+from fanreel.contracts import (
+    Decision,
+    FanStatus,
+    Highlight,
+    Instance,
+    SegmentCounts,
+    SoundEvent,
+    VideoStatus,
+    Wire,
+)
 
 
 class VideoReport(Wire):
@@ -13,6 +22,9 @@ class VideoReport(Wire):
     duration_ms: int
     shots: tuple[Instance, ...]
     segments: SegmentCounts
+    profile: str
+    highlights: tuple[Highlight, ...]
+    sounds: tuple[SoundEvent, ...]
 
 
 class AppearanceReport(Wire):
@@ -26,18 +38,25 @@ class AppearanceReport(Wire):
 
 
 class ClipReport(Wire):
-    """A clip of a montage, as a range of its video."""
+    """A clip of a montage, as a range of its video, with why it is in and what it shows."""
 
     video_id: str
     start_ms: int
     end_ms: int
+    kind: str
+    reason: str
+    caption: str
 
 
 class MontageReport(Wire):
-    """A finished montage; `path` is relative to the report."""
+    """A finished montage; paths are relative to the report, `files` by kind (`vertical.mp4`, `srt`, …)."""
 
     path: str
+    files: dict[str, str]
     duration_ms: int
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    av_offset_ms: float | None
     clips: tuple[ClipReport, ...]
 
 

@@ -15,7 +15,7 @@ from fanreel.contracts import AppearanceDocument, MatchDocument, VideoDocument
 
 from .build import RunDocuments
 from .charts import Bar, Line, clock, curve, timeline
-from .model import FanReport, Report
+from .model import FanReport, MontageReport, Report
 
 POSTER_WIDTH = 480
 """Pixels; twice its width on the page, so that it is sharp on dense screens and the page stays light."""
@@ -51,14 +51,28 @@ def _fan(fan: FanReport, run: RunDocuments, videos: Mapping[str, VideoDocument])
     if fan.reason:
         about.append(f'<p class="bad">{escape(fan.reason)}</p>')
     if fan.montage:
-        seconds = fan.montage.duration_ms / 1000
-        about.append(f'<p><a href="{escape(href)}">montage</a> <span class="soft">{seconds:.1f} s</span></p>')
+        about.append(_links(fan.montage))
     else:
         seen = any(each.decision == "review" for each in fan.appearances)
         about.append(f'<p class="soft">{"Only for review: no montage." if seen else "Not seen: no montage."}</p>')
     about += [_clips(fan, run, videos), _excitement(fan, run, videos)]
     plain = "" if picture else " plain"
     return f'<article class="fan{plain}">{picture}<div>{"".join(about)}</div></article>'
+
+
+LINKS = {"mp4": "montage", "vertical.mp4": "upright", "webp": "preview", "vtt": "captions", "edl": "edit list"}
+
+
+def _links(montage: MontageReport) -> str:
+    links = [
+        f'<a href="{escape(quote(montage.files[kind]))}">{name}</a>'
+        for kind, name in LINKS.items()
+        if kind in montage.files
+    ]
+    facts = [f"{montage.duration_ms / 1000:.1f} s"]
+    if montage.loudness_lufs is not None:
+        facts.append(f"{montage.loudness_lufs:.1f} LUFS")
+    return f'<p>{" · ".join(links)} <span class="soft">{", ".join(facts)}</span></p>'
 
 
 def _chip(status: str) -> str:
@@ -84,11 +98,12 @@ def _clips(fan: FanReport, run: RunDocuments, videos: Mapping[str, VideoDocument
     rows = "".join(
         f'<tr><td class="number">{number}</td><td>{escape(_name(clip.video_id, videos))}</td>'
         f"<td>{clock(clip.start_ms)} – {clock(clip.end_ms)}</td>"
-        f'<td class="number">{_percent(chances.get(clip.appearance_id))}</td><td>{escape(clip.reason)}</td></tr>'
+        f'<td class="number">{_percent(chances.get(clip.appearance_id))}</td>'
+        f'<td>{escape(clip.caption)} <span class="soft">{escape(clip.reason)}</span></td></tr>'
         for number, clip in enumerate(montage.plan.clips, start=1)
     )
     head = '<tr><th class="number">clip</th><th>broadcast</th><th>time</th>'
-    return f'<table>{head}<th class="number">probability</th><th>why</th></tr>{rows}</table>'
+    return f'<table>{head}<th class="number">probability</th><th>what and why</th></tr>{rows}</table>'
 
 
 def _percent(probability: float | None) -> str:
@@ -141,7 +156,20 @@ def _video(video: VideoDocument, run: RunDocuments) -> str:
         return f"<article>{head}{text}</article>"
     matches = [match for each in run.matches.values() for match in each if match.video_id == video.video_id]
     tracks = _tracks(run.appearances.get(video.video_id, ()), matches)
-    return f"<article>{head}{text}{timeline(video.duration_ms, _shots(video), tracks)}</article>"
+    lines = timeline(video.duration_ms, _shots(video), tracks)
+    return f"<article>{head}{text}{lines}{_highlights(video)}</article>"
+
+
+def _highlights(video: VideoDocument) -> str:
+    rows = "".join(
+        f'<tr><td class="number">{one.rank}</td><td>{clock(one.start_ms)} – {clock(one.end_ms)}</td>'
+        f'<td class="number">{one.score:.2f}</td><td>{escape("; ".join(one.reasons))}</td></tr>'
+        for one in video.highlights
+    )
+    if not rows:
+        return ""
+    head = '<tr><th class="number">highlight</th><th>time</th><th class="number">score</th><th>why</th></tr>'
+    return f"<table>{head}{rows}</table>"
 
 
 def _shots(video: VideoDocument) -> list[Bar]:

@@ -15,12 +15,15 @@ from fanreel.contracts import (
     Evidence,
     FanDocument,
     Gap,
+    Highlight,
     MatchDocument,
     ModelContract,
     MontageClip,
     MontageDocument,
     MontagePlan,
     Shot,
+    SoundEvent,
+    SoundSpan,
     VideoDocument,
 )
 from fanreel.report import RunDocuments, build_report, render_page
@@ -49,7 +52,28 @@ def _array(items: object) -> dict[str, object]:
 TEXT = {"type": "string"}
 MAYBE = {"type": ["string", "null"]}
 SPAN = {"videoId": TEXT, "startMs": MS, "endMs": MS}
-MONTAGE = _object(path=TEXT, durationMs=MS, clips=_array(_object(**SPAN)))
+NUMBER = {"type": "number"}
+MAYBE_NUMBER = {"type": ["number", "null"]}
+MONTAGE = _object(
+    path=TEXT,
+    files={"type": "object", "additionalProperties": TEXT},
+    durationMs=MS,
+    loudnessLufs=MAYBE_NUMBER,
+    truePeakDbtp=MAYBE_NUMBER,
+    avOffsetMs=MAYBE_NUMBER,
+    clips=_array(_object(**SPAN, kind=TEXT, reason=TEXT, caption=TEXT)),
+)
+HIGHLIGHT = _object(
+    rank=MS,
+    startMs=MS,
+    endMs=MS,
+    peakMs=MS,
+    score=NUMBER,
+    reasons=_array(TEXT),
+    parts={"type": "object", "additionalProperties": NUMBER},
+    unusual={"type": "boolean"},
+)
+SOUND = _object(kind=TEXT, instances=_array(_object(startMs=MS, endMs=MS, confidence=NUMBER)))
 SCHEMA = _object(
     videos=_array(
         _object(
@@ -60,6 +84,9 @@ SCHEMA = _object(
             durationMs=MS,
             shots=_array(_object(startMs=MS, endMs=MS)),
             segments=_object(total=MS, done=MS, failed=MS),
+            profile=TEXT,
+            highlights=_array(HIGHLIGHT),
+            sounds=_array(SOUND),
         )
     ),
     fans=_array(
@@ -93,6 +120,10 @@ def _run(out: Path) -> RunDocuments:
         shots=(Shot(start_ms=0, end_ms=9_000), Shot(start_ms=9_000, end_ms=20_000)),
         excitement=tuple(i / 20 for i in range(20)),
         gaps=(Gap(start_ms=15_000, end_ms=20_000, reason=EVIL),),
+        sounds=(SoundEvent(kind="cheer", instances=(SoundSpan(start_ms=0, end_ms=2_000, confidence=0.8),)),),
+        highlights=(
+            Highlight(rank=1, start_ms=500, end_ms=8_000, peak_ms=3_000, score=0.8, reasons=("loud", EVIL)),
+        ),
     )
     seen = AppearanceDocument(
         id="v-1-a00000",
@@ -126,7 +157,9 @@ def _run(out: Path) -> RunDocuments:
         ),
         model_contract=CONTRACT,
     )
-    clip = MontageClip(video_id="v-1", start_ms=1_200, end_ms=4_800, score=0.9, reason=EVIL, appearance_id=seen.id)
+    clip = MontageClip(
+        video_id="v-1", start_ms=1_200, end_ms=4_800, score=0.9, reason=EVIL, appearance_id=seen.id, caption=EVIL
+    )
     plan = MontagePlan(
         montage_id="m-1",
         fan_id="ana",
@@ -182,11 +215,11 @@ def test_report_json_has_the_published_shape(tmp_path: Path) -> None:
     wire = json.loads(json.dumps(report.to_wire()))
     jsonschema.validate(wire, SCHEMA)
     assert wire["videos"][0]["segments"] == {"total": 2, "done": 1, "failed": 1}
-    assert wire["fans"][0]["montage"] == {
-        "path": "ana.mp4",
-        "durationMs": 3_600,
-        "clips": [{"videoId": "v-1", "startMs": 1_200, "endMs": 4_800}],
-    }
+    assert wire["videos"][0]["highlights"][0]["reasons"] == ["loud", EVIL]
+    montage = wire["fans"][0]["montage"]
+    assert (montage["path"], montage["durationMs"]) == ("ana.mp4", 3_600)
+    assert montage["files"] == {"jpg": "ana.jpg", "mp4": "ana.mp4"}
+    assert [(c["startMs"], c["endMs"], c["kind"]) for c in montage["clips"]] == [(1_200, 4_800, "moment")]
     assert wire["fans"][1]["montage"] is None
     assert wire["fans"][1]["reason"] == "selfie_no_face"
 
@@ -203,7 +236,7 @@ def test_names_from_outside_never_become_markup(tmp_path: Path) -> None:
     parser = _Outside()
     parser.feed(page)
     assert "script" not in parser.tags
-    assert page.count("&lt;script&gt;") >= 5
+    assert page.count("&lt;script&gt;") >= 7
 
 
 def test_the_page_fetches_nothing(tmp_path: Path) -> None:
