@@ -61,9 +61,11 @@ def _preview_command(film: Path, start_ms: int, quality: int, out: Path, binary:
         f"file:{film}", ss=seconds(start_ms), t=seconds(PREVIEW_MS), an=None, protocol_whitelist="file"
     )
     side = PREVIEW_SHORTER_SIDE
-    picture: Stream = opened.video.filter(
-        "fps", fps=f"{PREVIEW_RATE.numerator}/{PREVIEW_RATE.denominator}"
-    ).filter("scale", side, side, force_original_aspect_ratio="increase", force_divisible_by=2, flags="area")
+    rate = f"{PREVIEW_RATE.numerator}/{PREVIEW_RATE.denominator}"
+    # Of a film shorter than one picture of the preview that picture is still made.
+    picture: Stream = opened.video.filter("fps", fps=rate, eof_action="pass").filter(
+        "scale", side, side, force_original_aspect_ratio="increase", force_divisible_by=2, flags="area"
+    )
     output = ffmpeg.output(
         picture,
         f"file:{out}",
