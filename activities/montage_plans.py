@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fanreel.adapters.media.source import fingerprint
+from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
     AppearanceDocument,
@@ -15,11 +15,9 @@ from fanreel.contracts import (
     MontageWork,
     VideoDocument,
 )
-from fanreel.domain import naming
 from fanreel.domain.montage import Moment, MontageStyle, find_moments, opener_shots, shows_nobody
 from fanreel.domain.montage import plan_montage as plan_clips
 from fanreel.domain.profiles import Profile
-from fanreel.errors import InputRejected
 from fanreel.profiles import DEFAULT, profile_or_default
 
 
@@ -72,7 +70,7 @@ def gather(services: Services, work: MontageWork) -> Material:
     """Read what is known; empty for somebody who may have no montage (erased, unknown, without consent)."""
     if not may_have_montages(services, work.fan_id):
         return Material((), {}, {})
-    documents, style = services.documents, style_of(services, {})
+    documents = services.documents
     matches = tuple(
         documents.query(
             MatchDocument,
@@ -84,13 +82,12 @@ def gather(services: Services, work: MontageWork) -> Material:
     by_video: dict[str, list[str]] = {}
     for match in matches:
         by_video.setdefault(match.video_id, []).append(match.appearance_id)
+    found = [documents.get(VideoDocument, video_id, video_id) for video_id in by_video]
+    videos = {video.video_id: video for video in found if video is not None}
+    style = style_of(services, videos)
     appearances: dict[str, AppearanceDocument] = {}
-    videos: dict[str, VideoDocument] = {}
-    for video_id, ids in by_video.items():
-        found = documents.get(VideoDocument, video_id, video_id)
-        if found is not None:
-            videos[video_id] = found
-            appearances |= _seen(services, found, ids, style)
+    for video_id, video in videos.items():
+        appearances |= _seen(services, video, by_video[video_id], style)
     return Material(matches, appearances, videos)
 
 
@@ -127,19 +124,6 @@ def holds(services: Services, work: MontageWork) -> bool:
         return best is not None
     plan = plan_of_what_is_there(services, work, material, best)
     return plan is not None and plan.montage_id == work.montage_id
-
-
-def is_in_storage(services: Services, video: VideoDocument) -> bool:
-    """Say whether the blob a video was analysed from still has this content (its etag may have changed)."""
-    container = services.settings.container_videos
-    etag = services.blobs.etag(container, video.blob_name)
-    if etag is None or etag == video.blob_etag.strip('"'):
-        return etag is not None
-    try:
-        content = fingerprint(services.blobs.source(container, video.blob_name, etag))
-    except InputRejected:  # overwritten once more, or gone, while it was read
-        return False
-    return naming.video_id(video.event_id, content) == video.video_id
 
 
 def may_have_montages(services: Services, fan_id: str) -> bool:

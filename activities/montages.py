@@ -9,6 +9,7 @@ from fanreel.adapters.media.render import render_montage as render
 from fanreel.adapters.media.render_graph import RenderSource
 from fanreel.adapters.media.render_run import STOPPED
 from fanreel.adapters.media.scratch import scratch_folder
+from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
     MontageDocument,
@@ -30,7 +31,6 @@ from .montage_plans import (
     best_plan,
     gather,
     holds,
-    is_in_storage,
     may_have_montages,
     plan_of_what_is_there,
     style_of,

@@ -11,7 +11,6 @@ import typer
 from azure.core.exceptions import AzureError
 from rich.console import Console
 
-from activities.montage_plans import is_in_storage
 from fanreel.adapters.exports.highlights import HIGHLIGHT_FORMATS, HighlightFormat
 from fanreel.adapters.exports.stored import (
     MONTAGE_FILES,
@@ -23,6 +22,7 @@ from fanreel.adapters.exports.stored import (
     stem_of,
 )
 from fanreel.adapters.media.render import RenderSource, render_montage
+from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
 from fanreel.contracts import Highlight, MontageClip, MontagePlan, VideoDocument
 from fanreel.errors import FanreelError, InputRejected, TransientFault

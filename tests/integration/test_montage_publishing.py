@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from activities.montage_plans import is_in_storage
 from activities.montage_records import UPDATE_FAILED, rendered_blob
 from activities.montages import abandon_montage, plan_montage, publish_montage, render_montage
 from fanreel.adapters.media.source import fingerprint
+from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
 from fanreel.contracts import (
     Consent,
