@@ -1,5 +1,6 @@
 """Whole tracks → appearances: one person in (part of) one shot, with template, apparent attributes and course."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from fanreel.contracts import FaceRef, Shot
 from fanreel.domain.attributes import apparent_person, mean_expressions
 from fanreel.domain.captions.motion import rise
-from fanreel.domain.clothing import worn_colour
+from fanreel.domain.clothing import Lab, worn_colour
 from fanreel.domain.excitement import F64, face_level, head_motion, smooth
 from fanreel.domain.identity import recognised
 from fanreel.domain.stitching import FaceSamples, WholeTrack
@@ -94,13 +95,14 @@ def described(appearance: Appearance) -> dict[str, Any]:
             "female_probability": round(person.female_probability, 4),
             "age_years": round(person.age_years, 1),
             "apparent_gender": person.gender,
-            "clothing": worn_colour([(lab[0], lab[1], lab[2]) for lab in _seen_clothing(faces)]),
+            "clothing": worn_colour(_clothing(faces)),
         }
     return fields
 
 
-def _seen_clothing(faces: FaceSamples) -> list[list[float]]:
-    return faces.clothing_lab[~np.isnan(faces.clothing_lab).any(axis=1)].tolist()
+def _clothing(faces: FaceSamples) -> list[Lab | None]:
+    rows: list[list[float]] = faces.clothing_lab.tolist()
+    return [None if math.isnan(lightness) else (lightness, a, b) for lightness, a, b in rows]
 
 
 def _by_shot(

@@ -36,6 +36,8 @@ PALE_BELOW = 20.0
 MIN_AGREEING = 2
 AGREEMENT = 0.6
 """Faces that must say the same word, and their share of those whose clothes were seen."""
+MIN_SEEN = 0.5
+"""Share of a person's faces under which clothes were seen: of somebody behind others they seldom are."""
 
 
 def colour_word(lab: Lab) -> str | None:
@@ -60,11 +62,15 @@ def colour_word(lab: Lab) -> str | None:
     return base
 
 
-def worn_colour(seen: Sequence[Lab]) -> str | None:
-    """Return the word that the pictures of one person agree on, `seen` under each of their faces; else none.
+def worn_colour(under_faces: Sequence[Lab | None]) -> str | None:
+    """Return the word that the pictures of one person agree on; else none.
 
-    When they agree on the colour but not on its shade, the shade is left away.
+    `under_faces` is what was seen under each of their faces. When these agree on the colour but not on its shade,
+    the shade is left away.
     """
+    seen = [lab for lab in under_faces if lab is not None]
+    if len(seen) < MIN_SEEN * len(under_faces):
+        return None
     words = [colour_word(lab) for lab in seen]
     whole, base = _agreed(words), _agreed([word.split()[-1] if word else None for word in words])
     return whole or base

@@ -32,7 +32,7 @@ WEIGHT = np.array([0.5, 1.0, 1.0], np.float32)
 MIN_SHARE = 0.55
 """Share of the patch that one colour must fill; less is a print, a scarf, or somebody in front."""
 MIN_SHOULDER_SHARE = 0.4
-"""Share of each shoulder in the picture; the rest is background, hair or a strap."""
+"""Share of each shoulder; the rest is background, hair or a strap."""
 BAR_BELOW = 1.0
 """L* of the black bars around a picture; cloth on television is never as dark."""
 SKIN_LIKE = 14.0
@@ -82,15 +82,15 @@ def _main_colour(points: F32, skin: F32) -> F32 | None:
 
 
 def _is_on_shoulders(picture: Bgr, box: F32, main: F32) -> bool:
-    """Tell whether both shoulders have the colour, as far as they are in the picture, and one is."""
-    seen: list[F32] = []
+    """Tell whether both shoulders are in the picture and have the colour."""
     for left, right in ((-SHOULDER_OUTER, -SHOULDER_INNER), (SHOULDER_INNER, SHOULDER_OUTER)):
         corners = _under(box, (left, SHOULDERS_FROM, right, SHOULDERS_TO), picture.shape[1], picture.shape[0])
         points = _points(picture, corners)
-        if points is not None:
-            seen.append(points)
-    shares = [float(np.mean(np.linalg.norm(p * WEIGHT - main, axis=1) <= SAME_COLOUR)) for p in seen]
-    return bool(shares) and min(shares) >= MIN_SHOULDER_SHARE
+        if points is None:
+            return False
+        if float(np.mean(np.linalg.norm(points * WEIGHT - main, axis=1) <= SAME_COLOUR)) < MIN_SHOULDER_SHARE:
+            return False
+    return True
 
 
 def _pattern(picture: Bgr, box: NDArray[np.int64]) -> float:

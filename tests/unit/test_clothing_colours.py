@@ -96,7 +96,7 @@ def test_the_head_of_somebody_in_front_is_no_shirt():
 
 
 @given(st.integers(-200, 400), st.integers(-200, 400), st.integers(0, 300), st.integers(0, 300))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_any_box_has_an_answer(x: int, y: int, width: int, height: int):
     boxes = np.array([(x, y, x + width, y + height)], np.float32)
     assert len(clothing_colours(person(SHIRTS["red"]), boxes, np.array([0]))) == 1

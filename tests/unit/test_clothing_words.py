@@ -63,6 +63,10 @@ class TestVote:
     def test_looks_without_a_word_speak_against_all_words(self):
         assert worn_colour([self.red, self.red, self.tan, self.tan]) is None
 
+    def test_somebody_mostly_hidden_has_no_word(self):
+        assert worn_colour([self.red, self.red, None]) == "red"
+        assert worn_colour([self.red, self.red, None, None, None]) is None
+
     def test_a_shade_that_is_not_agreed_on_is_left_away(self):
         assert worn_colour([self.red, self.crimson]) == "red"
         assert worn_colour([self.crimson, self.crimson]) == "dark red"
