@@ -19,8 +19,8 @@ from fanreel.domain.montage.timeline import STANDARD_RATES
 pytestmark = pytest.mark.unit
 
 NTSC = Fraction(30_000, 1_001)
-BORDERS_MS = (0, 60_060, 120_120, 600_600, 660_660, 3_600_000)
-"""About where minutes and tenths of minutes of 29.97 time code begin."""
+BORDERS_MS = (0, 60_030, 120_090, 599_970, 660_030, 3_599_960)
+"""Just before minutes and tenths of minutes of drop-frame time code begin."""
 EVENT = re.compile(r"(\d{3,})  (\S+) +(\S+) +([CD]) +(\d{3})? *(\S{11}) (\S{11}) (\S{11}) (\S{11})")
 
 

@@ -1,7 +1,8 @@
 """Writes an OpenTimelineIO edit as a CMX 3600 list.
 
-otio-cmx3600-adapter reads what is written here; its own writer is not used: it writes no drop-frame, doubles
-instead of halving the source of slow motion, names the clip where M2 wants the reel, and knows no sound.
+otio-cmx3600-adapter reads what is written here; its own writer is not used: it does not say (`FCM`) which way it
+counts and gives no choice, doubles the source of slow motion instead of halving it, names the clip where M2 wants
+the reel, and knows no sound.
 
 Every track is events of its own; tracks that hold the same events share them (`AA/V`). A transition begins at its
 cut (`in_offset` 0) and uses the media after it, as CMX has it.
@@ -189,7 +190,7 @@ def _lines(number: int, channel: str, event: _Event, rate: Fraction, drop_frame:
         lines.append(row(left.reel, "C", "", (left.source_out, left.source_out), (record[0], record[0])))
     lines.append(row(event.reel, event.transition or "C", length, source, record))
     if event.speed is not None:
-        # Colons even where numbers are dropped: FCM says it already, and readers expect them in M2.
+        # Colons even where numbers are dropped: FCM says it already, and the adapter reads no other M2.
         at = timecode(event.source_in, rate, drop_frame=drop_frame).replace(";", ":")
         lines.append(f"M2   {event.reel:<8}       {event.speed * float(rate):05.1f}                {at}")
     lines += _names(number, event)
