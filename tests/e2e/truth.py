@@ -43,7 +43,9 @@ def _violations(report: Json, truth: Json, tolerance_s: float, *, kind: str) -> 
     for fan in report["fans"]:
         spans = spans_of(truth, fan["fanId"], tolerance_s)
         if kind == "clip":
-            items = (fan.get("montage") or {}).get("clips", [])
+            # An opener shows the match: its rules are tested where openers are found.
+            clips = (fan.get("montage") or {}).get("clips", [])
+            items = [clip for clip in clips if clip["kind"] == "moment"]
         else:
             items = [one for one in fan.get("appearances", []) if one["decision"] == "match"]
         for item in items:
