@@ -5,6 +5,8 @@ made, and a published plan is made once more afterwards: whatever races or repea
 nothing that was taken back stays out.
 """
 
+from pathlib import Path
+
 from fanreel.adapters.media.render import render_montage as render
 from fanreel.adapters.media.render_graph import RenderSource
 from fanreel.adapters.media.render_run import STOPPED
@@ -23,6 +25,7 @@ from fanreel.domain import naming
 from fanreel.domain.cancelling import CANCELLED, UPDATE_CANCELLED, is_held, is_wanted, withheld
 from fanreel.domain.montage import choose_poster
 from fanreel.errors import InputRejected, TransientFault
+from fanreel.profiles import beside_profile
 
 from .base import activity, log
 from .captions import network_captions
@@ -46,6 +49,7 @@ from .montage_records import (
     withdraw,
 )
 from .montage_watch import RenderWatch
+from .posters import poster_picture
 from .videos import load_plan
 
 # ffmpeg reads the source through the link for as long as a render takes.
@@ -239,8 +243,18 @@ def _render(services: Services, plan: MontagePlan, watch: RenderWatch) -> Montag
     work = MontageWork(fan_id=plan.fan_id, event_id=plan.event_id, montage_id=plan.montage_id)
     material = gather(services, work)
     plan, poster = network_captions(services, plan, material), choose_poster(plan, material.appearances)
+    media = sources[plan.clips[poster.clip_index].video_id].media
     with scratch_folder("montage") as folder:
-        rendered = render(plan, sources, folder, progress=watch.progress, stop=watch.is_unwanted, poster=poster)
+        rendered = render(
+            plan,
+            sources,
+            folder,
+            progress=watch.progress,
+            stop=watch.is_unwanted,
+            poster=poster,
+            poster_picture=poster_picture(settings, plan, poster, material, media),
+            music=_music(services, plan),
+        )
         files: dict[str, str] = {}
         for kind, path in rendered.files.items():
             files[kind] = f"{naming.fan_prefix(plan.fan_id)}{plan.montage_id}.{kind}"
@@ -255,8 +269,21 @@ def _render(services: Services, plan: MontagePlan, watch: RenderWatch) -> Montag
         duration_ms=rendered.duration_ms,
         files=files,
         av_offset_ms=rendered.av_offset_ms,
+        loudness_lufs=round(rendered.loudness.integrated, 2) if rendered.loudness else None,
+        true_peak_dbtp=round(rendered.loudness.true_peak, 2) if rendered.loudness else None,
         progress=1.0,
     )
+
+
+def _music(services: Services, plan: MontagePlan) -> Path | None:
+    """Return the bed the plan's profile names; without its file there is none, and the film goes on."""
+    if not plan.render.music_bed:
+        return None
+    try:
+        return beside_profile(plan.profile, plan.render.music_bed, services.settings.profile_dir)
+    except InputRejected as missing:
+        log.warning("montage.no_music", montage_id=plan.montage_id, reason=missing.code)
+        return None
 
 
 def _source(services: Services, video_id: str) -> RenderSource:
