@@ -56,6 +56,7 @@ def run_ffmpeg(
     `render_crashed` (died of a signal), `render_no_space`, `render_no_memory`, `render_failed` (anything else).
     Signed URLs are cut out of what is told.
     """
+    progress = None if progress is None else _never_back(progress)
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
@@ -145,6 +146,18 @@ def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):  # it ended this very moment
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _never_back(progress: Progress) -> Progress:
+    """Keep what is told from falling: ffmpeg tells of whichever stream is ahead, and sound runs ahead."""
+    most = 0.0
+
+    def tell(done: float) -> None:
+        nonlocal most
+        most = max(most, done)
+        progress(most)
+
+    return tell
 
 
 def _tell(line: str, length_ms: int, progress: Progress | None) -> None:
