@@ -103,7 +103,8 @@ def montage_view(montage: MontageDocument, blobs: BlobStore, settings: Settings)
         "progress": montage.progress,
         "isUpdating": bool(montage.pending_id),
         "durationMs": montage.duration_ms,
-        "clips": [clip.to_wire() for clip in montage.plan.clips],
+        # Where the face is in every look is for the renderer: hundreds of numbers a clip.
+        "clips": [clip.model_dump(mode="json", by_alias=True, exclude={"focus"}) for clip in montage.plan.clips],
         "links": links,
         "updatedAt": montage.updated_at.isoformat() if montage.updated_at else None,
     }

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import azure.functions as func
 import opentimelineio as otio
@@ -20,6 +22,7 @@ from fanreel.adapters.services import Services
 from fanreel.commands.export import Format, export, export_clips, export_highlights, export_montage
 from fanreel.contracts import (
     FanDocument,
+    FocusPoint,
     Highlight,
     MontageClip,
     MontageDocument,
@@ -32,6 +35,7 @@ from fanreel.contracts import (
 from fanreel.domain import naming
 from fanreel.errors import InputRejected
 from fanreel.local.servers import Azurite, CosmosEmulator
+from functions.api import fan_montages
 from functions.highlights import answer_highlights
 from functions.views import video_details_view, video_view
 
@@ -96,6 +100,7 @@ def add_montage(services: Services, fan_id: str, status, reason: str | None = No
             reason="excitement",
             appearance_id="a",
             caption=caption,
+            focus=(FocusPoint(pts_ms=start, box=(1, 2, 3, 4)),),
         )
         for start, caption in ((500, "A woman in a red shirt cheers"), (6_000, ""))
     )
@@ -118,6 +123,7 @@ def add_montage(services: Services, fan_id: str, status, reason: str | None = No
             status=status,
             reason=reason,
             plan=plan,
+            files={kind: f"{fan_id}/m-1.{kind}" for kind in ("mp4", "edl", "otio", "vtt", "srt")},
             duration_ms=3_800,
         )
     )
@@ -293,3 +299,15 @@ def test_a_video_tells_its_profile_and_what_is_heard(services: Services) -> None
     assert view["crowd"] == [0.123, 1.0]
     assert view["sounds"] == [{"kind": "cheer", "instances": [{"startMs": 0, "endMs": 2_000, "confidence": 0.8}]}]
     assert not {"crowd", "sounds"} & set(video_view(find_video(services, "v-1"))), "lists of videos stay small"
+
+
+def test_a_montage_has_a_link_to_each_kind_of_file_and_says_why_its_clips_are_in(services: Services) -> None:
+    listed: Any = fan_montages(services, "zelda-77")["montages"]
+    (montage,) = listed
+    assert sorted(montage["links"]) == ["edl", "mp4", "otio", "srt", "vtt"]
+    for kind, link in montage["links"].items():
+        assert f"/zelda-77/m-1.{kind}?" in link
+        assert f"cup-m-1.{kind}" in unquote(link)
+    clip = montage["clips"][0]
+    assert (clip["reason"], clip["caption"]) == ("excitement", "A woman in a red shirt cheers")
+    assert "focus" not in clip
