@@ -200,6 +200,15 @@ def test_an_action_shown_again_counts_where_it_first_was_and_the_replay_is_no_cl
     )
 
 
+def test_a_title_shown_again_is_no_action() -> None:
+    again = Replay(shot=6, of=4, from_ms=84_000, to_ms=90_000, slower=1.0, mean_bits=1.0, contrast_bits=20.0)
+    shots = tuple(
+        shot.model_copy(update={"kind": "graphic"}) if index in (4, 6) else shot
+        for index, shot in enumerate(quiet_match().shots)
+    )
+    assert find_highlights(replace(quiet_match(), shots=shots, replays=(again,))).highlights == ()
+
+
 def test_cuts_to_people_right_after_play_speak_for_the_play_before() -> None:
     edges = [0, 100_000, 103_000, 106_000, 200_000]
     match = replace(quiet_match(200), shots=shots_between(edges, kinds={1: "people", 2: "crowd"}))

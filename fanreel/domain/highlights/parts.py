@@ -171,10 +171,11 @@ def _cuts_around(match: Match) -> F64:
 
 
 def _replayed(match: Match) -> F64:
-    """Return 1 where an action is that was shown again later."""
+    """Return 1 where an action is that was shown again later; titles that come again are no action."""
     shown = np.zeros(match.seconds)
     for replay in match.replays:
-        shown[_seconds(replay.from_ms, replay.to_ms)] = 1.0
+        if "graphic" not in (match.shots[replay.of].kind, match.shots[replay.shot].kind):
+            shown[_seconds(replay.from_ms, replay.to_ms)] = 1.0
     return shown
 
 
