@@ -105,7 +105,7 @@ def shot_at(video_document, clip):
     return next(i for i, shot in enumerate(shots) if shot.start_ms <= clip.start_ms < shot.end_ms)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(material(), st.sampled_from(STYLES), st.sampled_from([PLAIN, CARDS]), st.randoms(use_true_random=False))
 def test_every_plan_keeps_the_rules_whatever_the_material(made, style, render, random):
     videos, seen, matches = made

@@ -164,11 +164,11 @@ def test_the_peak_of_a_moment_is_where_the_fan_has_the_picture():
 def test_reasons_say_what_counts_in_plain_words():
     held = video(shots=SHOTS, frame_height=350, crowd=(0.9,) * 100)
     (clip,) = plan([seen(0, excitement=0.9, quality=0.9)], [held]).clips
-    assert clip.reason == "very excited, close to the camera, unlike the other clips"
+    assert clip.reason == "very excited, close to the camera, the crowd is up"
     (dull,) = plan(
         [seen(0, excitement=0.1)], [video(shots=SHOTS)], style=replace(STYLE, max_ms=5_000, min_ms=5_000)
     ).clips
-    assert dull.reason == "unlike the other clips, part of a longer moment"
+    assert dull.reason == "the fan is seen, part of a longer moment"
 
 
 def test_focus_is_the_larger_of_two_boxes_and_reaches_over_the_ends():

@@ -16,13 +16,17 @@ from .variety import similarity
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pick:
-    """A moment that is in: [start_ms, end_ms) of it; its score and how new it was, 0..1, when it was chosen."""
+    """A moment that is in: [start_ms, end_ms) of it; its score and how new it was, 0..1, when it was chosen.
+
+    The first one is as new as can be, which says nothing about it.
+    """
 
     moment: Moment
     start_ms: int
     end_ms: int
     score: float
     variety: float
+    is_first: bool
     note: str = ""
 
     @property
@@ -86,7 +90,7 @@ class _Choice:
             moment: max((similarity(moment, pick.moment, self._style) for pick in self.picks), default=0.0)
             for moment in tier
         }
-        while waiting:
+        while waiting and self._room_ms >= least_ms:
             score, moment = min(
                 ((self._score(one, alike), one) for one, alike in waiting.items()),
                 key=lambda scored: (-scored[0], scored[1].order),
@@ -114,6 +118,11 @@ class _Choice:
         return total_ms(self.picks, self._style)
 
     @property
+    def _room_ms(self) -> int:
+        """Length of the longest clip that still fits."""
+        return self._max_ms - self._total_ms + (self._style.crossfade_ms if self.picks else 0)
+
+    @property
     def _is_long_enough(self) -> bool:
         return self._total_ms >= min(self._style.min_ms, self._max_ms)
 
@@ -130,12 +139,13 @@ class _Choice:
         """Add as much of a moment as there is room for; tell whether that was enough to show."""
         if any(_touch(moment, pick.moment) for pick in self.picks):
             return False
-        room_ms = self._max_ms - self._total_ms + (self._style.crossfade_ms if self.picks else 0)
-        length_ms = min(self._style.full_clip_ms, moment.length_ms, room_ms)
+        length_ms = min(self._style.full_clip_ms, moment.length_ms, self._room_ms)
         if length_ms < least_ms:
             return False
         start_ms, end_ms = moment.cut(length_ms, self._style.lead_share)
-        self.picks.append(Pick(moment, start_ms, end_ms, score, round(variety, 4), note))
+        self.picks.append(
+            Pick(moment, start_ms, end_ms, score, round(variety, 4), is_first=not self.picks, note=note)
+        )
         return True
 
 

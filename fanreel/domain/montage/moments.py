@@ -78,15 +78,14 @@ def find_moments(
         if video is not None:
             seen = seen_in(appearance, probability[appearance_id], video.shots)
             per_shot.setdefault((appearance.video_id, *seen.span), []).append(seen)
+    others: dict[str, list[AppearanceDocument]] = {}
+    for one in appearances.values():
+        if one.id not in probability:
+            others.setdefault(one.video_id, []).append(one)
     moments: list[Moment] = []
     for (video_id, start_ms, end_ms), group in sorted(per_shot.items()):
         strangers = Strangers(
-            one
-            for one in appearances.values()
-            if one.video_id == video_id
-            and one.id not in probability
-            and one.start_ms < end_ms
-            and start_ms < one.end_ms
+            one for one in others.get(video_id, ()) if one.start_ms < end_ms and start_ms < one.end_ms
         )
         for run in _runs(sightings_of(group), strangers, style):
             moment = _moment(run, strangers, videos[video_id], style)

@@ -114,7 +114,7 @@ def _clip(
         start_ms=pick.start_ms,
         end_ms=pick.end_ms,
         score=pick.score,
-        reason=reason_of(scores, style.weights, also=also),
+        reason=reason_of(moment.parts if pick.is_first else scores, style.weights, also=also),
         appearance_id=moment.appearance_id,
         scores=scores,
         caption=caption_clip(facts),
