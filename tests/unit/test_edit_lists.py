@@ -49,8 +49,10 @@ def clips(draw) -> MontageClip:
     length_ms = draw(st.integers(1_200, 9_000) | st.integers(55_000, 65_000) | st.integers(599_000, 602_000))
     more = {}
     if draw(st.booleans()):
-        slow_from = start_ms + draw(st.integers(0, length_ms - 300))
-        slow_to = slow_from + draw(st.integers(100, min(2_000, start_ms + length_ms - slow_from)))
+        # Often up to the clip's end, where the next one's crossfade takes a part of what is slow.
+        slow_ms = draw(st.integers(300, 1_200))
+        slow_to = start_ms + draw(st.just(length_ms) | st.integers(slow_ms, length_ms))
+        slow_from = slow_to - slow_ms
         more = {"slow_from_ms": slow_from, "slow_to_ms": slow_to, "slow_factor": draw(st.integers(2, 4))}
     return clip(start_ms, start_ms + length_ms, draw(st.sampled_from(["v", "w", "v-1234567890abcdef"])), **more)
 
@@ -151,7 +153,7 @@ def check_same_cuts(timeline: Timeline, text: str) -> None:
         assert all(one.is_equivalent_to(same) for (_, one, _), (_, same, _) in zip(rows, other, strict=True))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(timelines(), st.booleans(), st.sampled_from([None, True, False]))
 def test_the_adapter_reads_the_same_cuts(timeline, has_sound, drop_frame):
     text = edl(timeline, sources(has_sound=has_sound), drop_frame=drop_frame)
@@ -166,7 +168,7 @@ def test_the_adapter_reads_the_same_cuts(timeline, has_sound, drop_frame):
     assert "somebody" not in text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(timelines(), st.booleans())
 def test_source_and_record_of_every_event_fit_its_speed(timeline, drop_frame):
     text = edl(timeline, sources(), drop_frame=drop_frame)
@@ -241,7 +243,7 @@ def test_tracks_that_differ_keep_their_own_events():
 # --- OpenTimelineIO --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(timelines())
 def test_otio_says_the_same_in_picture_and_sound_and_survives_its_own_file(timeline):
     edit = otio_timeline(timeline)
