@@ -26,6 +26,7 @@ Role = Literal[
     "liveness",
     "person_mask",
     "captioner",
+    "read",
 ]
 
 

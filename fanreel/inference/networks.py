@@ -18,6 +18,7 @@ from .detector import FaceDetector
 from .embedder import FaceEmbedder, FusedEmbedder, fused_contract
 from .landmarks import Landmarks
 from .liveness import Liveness, load_liveness
+from .reader import TextReader, load_reader
 from .runtime import BATCH_BUCKETS, RuntimeOptions, Session, open_network
 from .tiled_ssd import TiledSsdDetector
 from .yunet import YuNetDetector
@@ -39,6 +40,8 @@ class Networks:
     """Batch sizes the sessions run, largest first."""
     liveness: Liveness | None = None
     """Advice on selfies; none where no selfies are measured, when not wanted, or when not built."""
+    reader: TextReader | None = None
+    """Reads scoreboards; none when it is not installed (pack pro) and where selfies are measured."""
 
     def warm_up(self) -> None:
         """Run every batch size once, so that no job pays for the first use; raises ModelFault."""
@@ -91,7 +94,8 @@ def load_networks(settings: Settings, *, selfies: bool = False) -> Networks:
     embedder = FusedEmbedder(network("face_recognition"), network("face_context"), contract)
     attributes = baseline_face_attributes(network, landmarks)
     liveness = load_liveness(settings) if selfies else None
-    return Networks(detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], liveness)
+    reader = None if selfies else load_reader(settings)
+    return Networks(detector, embedder, attributes, contract, BATCH_BUCKETS[options.provider], liveness, reader)
 
 
 @cache

@@ -97,6 +97,7 @@ class OnnxSession:
         if self._session.get_providers()[0] != wanted:  # onnxruntime falls back to the CPU with only a warning
             raise ModelFault("provider_missing", f"{name}: onnxruntime could not start its CUDA provider.")
         self._session.disable_fallback()
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._bound = BoundCalls(self._session, "cuda") if options.provider == "cuda" else None
 

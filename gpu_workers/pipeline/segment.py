@@ -17,6 +17,7 @@ from .following import FollowStage
 from .heap import give_back_free_memory, keep_heap_small
 from .looking import LookThreads, Taken
 from .picture import ANY_BROADCAST, PictureStage
+from .reading import ReadingStage
 from .recognition import RecognitionStage
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ def analyze_segment(
     clock = StageClock()
     picture, follow = PictureStage(profile), FollowStage(_look_interval_ms(media, settings), segment)
     recognition = RecognitionStage(networks, clock)
+    reading = ReadingStage(networks.reader, profile.graphics, segment)
     looks = LookThreads(
         FaceStage(networks, clock),
         settings.execution_provider,
@@ -71,6 +73,8 @@ def analyze_segment(
                 looks.submit(sampled)
                 with clock.measure(picture.name):
                     picture.process_frame(sampled.frame)
+                with clock.measure(reading.name):
+                    reading.process_frame(sampled.frame)
                 recognise(looks.ready())
             recognise(looks.rest())
         for step in follow.steps(decoding.shots.cuts_ms(segment.start_ms, segment.decode_end_ms), _ALL):
@@ -108,6 +112,7 @@ def analyze_segment(
         transitions=decoding.shots.transitions(segment.owned_from_ms, segment.owned_to_ms),
         tracks=tracks,
         picture=picture.measures(),
+        texts=reading.texts(),
         seconds={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
 

@@ -276,6 +276,11 @@ class TestScores:
         assert self.read("ARS 2-1 CHE") == "2–1"
         assert [self.read("45:12"), self.read("2024-05-17"), self.read("99-98")] == ["", "", ""]
 
+    def test_the_score_stands_between_names_and_not_in_brackets(self):
+        assert self.read("27:15 KRA 1 1 OLY (1-5)") == "1–1"
+        assert self.read("OKC 118 116 POR") == ""
+        assert self.read("(4-3)") == ""
+
     def test_graphics_that_disagree_or_are_unsure_say_nothing(self):
         assert self.read("ARS 2-1 CHE", "ARS 2-2 CHE") == ""
         assert self.read("ARS 2-1 CHE", confidence=0.5) == ""

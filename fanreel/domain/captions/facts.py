@@ -55,8 +55,10 @@ _SOUNDS: tuple[tuple[str, Noise], ...] = (
 MANY_PEOPLE = 4
 
 SURE_TEXT = 0.8
-_SCORE = re.compile(r"(?<![\d:.,-])(\d{1,2})\s?[-–—]\s?(\d{1,2})(?![\d:.,-])")
-"""Two numbers with a dash; a colon is a clock."""
+_SCORE = re.compile(r"(?<![\d:.,(-])(\d{1,2})\s?[-–—]\s?(\d{1,2})(?![\d:.,)-])")
+"""Two numbers with a dash. A colon is a clock; what stands in brackets is another leg's or the shoot-out's."""
+_BUG = re.compile(r"\b[A-Z]{2,4}\s(\d{1,2})\s(\d{1,2})\s[A-Z]{2,4}\b")
+"""Two numbers between two short names."""
 MAX_GOALS = 20
 
 
@@ -165,7 +167,7 @@ def read_score(texts: Sequence[ReadText], start_ms: int, end_ms: int) -> str:
     scores: set[str] = set()
     for text in texts:
         if start_ms <= text.pts_ms < end_ms and text.confidence >= SURE_TEXT:
-            found = [(int(a), int(b)) for a, b in _SCORE.findall(text.text)]
+            found = [(int(a), int(b)) for form in (_SCORE, _BUG) for a, b in form.findall(text.text)]
             scores |= {f"{home}–{away}" for home, away in found if max(home, away) <= MAX_GOALS}
     return scores.pop() if len(scores) == 1 else ""
 
