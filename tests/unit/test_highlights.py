@@ -238,6 +238,19 @@ def test_what_moves_more_than_usual_is_action_however_much_that_is() -> None:
     assert find_highlights(replace(match, flow=everywhere)).highlights == ()
 
 
+def test_what_moves_in_a_graphic_is_no_action() -> None:
+    match = quiet_match()
+    wild = match.flow.flow.copy()
+    wild[1500:1600] = 3.0
+    flow = MatchFlow(match.flow.times_ms, wild, wild)
+    assert find_highlights(replace(match, flow=flow)).highlights
+    drawn = tuple(
+        shot.model_copy(update={"kind": "graphic"}) if index == 15 else shot
+        for index, shot in enumerate(match.shots)
+    )
+    assert find_highlights(replace(match, flow=flow, shots=drawn)).highlights == ()
+
+
 def test_a_shots_first_look_is_measured_across_the_cut_and_does_not_count() -> None:
     match = quiet_match()
     spiked = match.flow.own_flow.copy()

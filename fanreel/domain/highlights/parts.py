@@ -194,7 +194,7 @@ def _reactions(match: Match) -> F64:
 
 
 def _flow_by_second(match: Match, values: F64) -> F64:
-    """Return the median flow of each second's looks but shots' first ones; the match's own without any."""
+    """Return the median flow of each second's looks but graphics and shots' first ones; the match's own without."""
     times = match.flow.times_ms
     if len(times) == 0:
         return np.zeros(match.seconds)
@@ -203,6 +203,9 @@ def _flow_by_second(match: Match, values: F64) -> F64:
     within = np.ones(len(times), np.bool_)
     within[first[first < len(times)]] = False
     within[0] = False
+    for shot in match.shots:
+        if shot.kind == "graphic":
+            within[slice(*np.searchsorted(times, [shot.start_ms, shot.end_ms]))] = False
     second, value = times[within] // 1000, values[within]
     edges = np.searchsorted(second, np.arange(match.seconds + 1))
     usual = float(np.median(value)) if len(value) else 0.0
