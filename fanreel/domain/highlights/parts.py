@@ -194,7 +194,7 @@ def _reactions(match: Match) -> F64:
 
 
 def _flow_by_second(match: Match, values: F64) -> F64:
-    """Return the median flow of each second's looks but graphics and shots' first ones; the match's own without."""
+    """Return the median flow of each second's looks, without shots' first ones and graphics."""
     times = match.flow.times_ms
     if len(times) == 0:
         return np.zeros(match.seconds)
