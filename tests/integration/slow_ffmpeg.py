@@ -10,9 +10,9 @@ from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 _SCRIPT = """#!{python} -S
 import os, sys
 arguments = []
-measures = "null" in sys.argv  # only films are slow, measuring their sound is not
+is_film = "libx264" in sys.argv  # measuring and mixing its sound are not slow
 for argument in sys.argv[1:]:
-    arguments += ["-re"] if argument == "-i" and not measures else []
+    arguments += ["-re"] if argument == "-i" and is_film else []
     arguments.append(argument)
 os.execv("{ffmpeg}", ["{ffmpeg}", *arguments])
 """
@@ -28,6 +28,6 @@ def slow_ffmpeg(folder: Path) -> Path:
 
 def renderers(mentioning: Path) -> set[int]:
     """Process ids of every ffmpeg that names something in this folder."""
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
     found = (line.split(None, 1) for line in listed.stdout.splitlines() if "ffmpeg" in line)
     return {int(pid) for pid, command in found if f"{mentioning}{os.sep}" in command}

@@ -61,11 +61,15 @@ class Slowly:
         assert planned.needed
         self.work = WORK.model_copy(update={"montage_id": planned.montage_id})
 
-    def until(self, happens: Callable[[], object]) -> RenderOutcome:
-        """Let something happen once progress is told; return what the render says to it, in time."""
+    def until(self, happens: Callable[[], object], *, is_told: bool = False) -> RenderOutcome:
+        """Let something happen once ffmpeg runs (or progress is told); return what the render says to it."""
         with ThreadPoolExecutor(1) as pool:
             rendering: Future[RenderOutcome] = pool.submit(render_montage, self.services, self.work)
-            self.wait_for_progress(rendering)
+            end = time.monotonic() + 60
+            while not (0 < current(self.services).progress < 1 if is_told else renderers(self.folder)):
+                assert not rendering.done(), "finished before anything could happen"
+                assert time.monotonic() < end, "never began"
+                time.sleep(0.2)
             happens()
             before = time.monotonic()
             outcome = rendering.result()
@@ -73,13 +77,6 @@ class Slowly:
         assert renderers(self.folder) == set()
         assert not list(self.folder.glob("fanreel-montage-*"))
         return outcome
-
-    def wait_for_progress(self, rendering: "Future[RenderOutcome]") -> None:
-        end = time.monotonic() + 60
-        while not 0 < current(self.services).progress < 1:
-            assert not rendering.done(), "finished before any progress was told"
-            assert time.monotonic() < end, "no progress was told"
-            time.sleep(0.3)
 
 
 @pytest.fixture
@@ -115,7 +112,7 @@ def test_a_cancelled_montage_stays_cancelled_until_it_is_resumed(
     services: Services, slowly: Slowly, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers: list[tuple[int, Any]] = []
-    outcome = slowly.until(lambda: answers.append(said(answer_cancel(services, request()))))
+    outcome = slowly.until(lambda: answers.append(said(answer_cancel(services, request()))), is_told=True)
     assert (outcome.rendered, outcome.reason) == (False, "cancelled")
     assert [(status, body["status"], body["clips"], body["links"]) for status, body in answers] == [
         (200, "cancelled", [], {})
