@@ -242,6 +242,7 @@ def assert_slow_motion(result, style):
             continue
         event("slow motion")
         assert style.slow_motion
+        assert clip.scores["excitement"] >= style.slow_from_excitement
         assert clip.score == max(other.score for other in result.clips)
         assert clip.start_ms + style.crossfade_ms <= clip.slow_from_ms < clip.slow_to_ms
         assert clip.slow_to_ms <= clip.end_ms - style.crossfade_ms

@@ -138,6 +138,13 @@ def test_slow_motion_holds_the_peak_of_the_best_clip():
     assert made.montage_id != usual.montage_id
 
 
+def test_nobody_who_calmly_looks_on_is_slowed():
+    style = replace(STYLE, slow_motion=True)
+    calm, excited = (plan([appearance("a1", 1_000, 6_000, excitement=e)], style=style) for e in (0.49, 0.5))
+    assert calm.clips[0].slow_from_ms is None
+    assert excited.clips[0].slow_from_ms is not None
+
+
 def test_slow_motion_gives_way_to_crossfades_and_the_longest_length():
     shots = ((0, 10_000), (10_000, 20_000))
     seen = [appearance("a1", 1_000, 2_400), appearance("a2", 11_000, 17_000, shot=1, excitement=0.1)]

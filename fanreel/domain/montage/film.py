@@ -90,6 +90,8 @@ def _slowed(picks: Sequence[Pick], style: MontageStyle, free_ms: int) -> Slowed 
     if not style.slow_motion:
         return None
     best = best_of(picks)
+    if best.moment.parts["excitement"] < style.slow_from_excitement:
+        return None
     part = slow_part(best, style, most_ms=free_ms // (style.slow_factor - 1))
     return None if part is None else Slowed(best, *part)
 

@@ -87,6 +87,9 @@ class MontageStyle:
     slow_least_ms: int = 480
     """Shorter than a dozen frames slow motion reads as a stutter."""
 
+    slow_from_excitement: float = 0.5
+    """A peak is slowed from this excitement on: nobody is held in slow motion who calmly looks on."""
+
     opener_ms: int = 3_000
     """Longest opener: it says where we are, and then it is about the fan."""
     opener_within_ms: int = 10_000
@@ -170,6 +173,7 @@ class MontageStyle:
             self.no_fans_penalty,
             self.upstaged_penalty,
             self.upstaged_share,
+            self.slow_from_excitement,
             self.opener_face_share,
             self.full_face_share,
         )
