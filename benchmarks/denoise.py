@@ -11,7 +11,7 @@ fanreel/domain/noise.py were chosen on CHOOSE; JUDGE was not looked at until the
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,7 @@ from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.render_mix import DENOISE_DELAY, cleaned, read_mono
 from fanreel.adapters.media.render_source import Stream
 from fanreel.adapters.media.sound import K_WEIGHTING
-from fanreel.domain.noise import FLOOR_RANGE_DB, RATE, Noise, measure_noise
+from fanreel.domain.noise import FLOOR_RANGE_DB, RATE, REDUCTION_DB, measure_noise
 
 F64 = NDArray[np.float64]
 CHOOSE = ("fw_jfk.flac", "paa_speech_music_sample.wav", "football_goal2.mp3", "halftime_crowd.mp3")
@@ -76,7 +76,7 @@ def main(audio: Annotated[Path, typer.Option("--audio", help="The folder of the 
 
 def _table(title: str, files: tuple[str, ...], audio: Path) -> Table:
     table = Table(title=title)
-    table.add_column("noise reduction")
+    table.add_column("noise reduction", no_wrap=True)
     heads = [*KINDS, *(f"{snr} dB" for snr in SNRS_DB), "speech", "crowd", "all"]
     for name in (*heads, "clean: speech dB", "clean: crowd dB", "crowd LU"):
         table.add_column(name, justify="right")
@@ -150,23 +150,28 @@ def _noise(kind: str, length: int, audio: Path, *, is_judging: bool) -> F64:
 def _denoisers() -> dict[str, Denoiser]:
     return {
         "none": lambda samples: samples,
-        "afftdn 6 dB, floor -50 (before)": _aligned("afftdn", noise_reduction=6, noise_floor=-50),
-        "afftdn 12 dB, floor -50": _aligned("afftdn", noise_reduction=12, noise_floor=-50),
-        "afftdn 12 dB, floor -50, tracking": _aligned(
-            "afftdn", noise_reduction=12, noise_floor=-50, track_noise=1
-        ),
-        "afftdn 12 dB, floor measured, always": _floor_measured,
+        "6 dB, floor -50 (before)": _aligned("afftdn", noise_reduction=6, noise_floor=-50),
+        "12 dB, floor -50": _aligned("afftdn", noise_reduction=12, noise_floor=-50),
+        "12 dB, floor -50, tracking": _aligned("afftdn", noise_reduction=12, noise_floor=-50, track_noise=1),
+        "12 dB, white floor, always": _floor_measured,
         "anlmdn": _aligned("anlmdn", strength=0.0001),
-        "measured spectrum, no notches": lambda samples: _cleaned(samples, notches=False),
-        "measured spectrum, notches (default)": lambda samples: _cleaned(samples, notches=True),
+        "measured, no notches": lambda samples: _cleaned(samples, notches=False),
+        "measured, 6 dB": lambda samples: _cleaned(samples, reduction_db=6),
+        "measured, 20 dB": lambda samples: _cleaned(samples, reduction_db=20),
+        "measured (default)": _cleaned,
     }
 
 
-def _cleaned(samples: F64, *, notches: bool) -> F64:
-    noise = measure_noise(samples)
-    if noise is not None and not notches:
-        noise = Noise(noise.reduction_db, noise.floor_db, noise.bands_db)
-    return samples if noise is None else _filtered(samples, lambda sound: cleaned(sound, noise))
+def _cleaned(samples: F64, *, notches: bool = True, reduction_db: float = REDUCTION_DB) -> F64:
+    found = measure_noise(samples)
+    if found is None:
+        return samples
+    noise = replace(
+        found,
+        reduction_db=found.reduction_db * reduction_db / REDUCTION_DB,
+        hum_hz=found.hum_hz if notches else (),
+    )
+    return _filtered(samples, lambda sound: cleaned(sound, noise))
 
 
 def _floor_measured(samples: F64) -> F64:

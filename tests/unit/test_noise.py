@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanreel.domain.noise import BANDS_HZ, RATE, REDUCTION_DB, hum_lines, measure_noise
@@ -62,6 +62,7 @@ def test_notes_and_noise_are_no_hum():
     assert hum_lines(white(0.3, -20)) == ()
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.floats(-70, 0), st.floats(-90, 0), st.integers(0, 5))
 def test_never_asks_for_more_than_the_filter_takes(words_db, noise_db, seed):
     noise = measure_noise(words(1, words_db) + white(1, noise_db, seed))
