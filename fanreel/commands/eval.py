@@ -9,6 +9,7 @@ from fanreel.commands.eval_attributes import attributes
 from fanreel.commands.eval_broadcast import broadcast
 from fanreel.commands.eval_expression import expression
 from fanreel.commands.eval_shots import shots
+from fanreel.commands.eval_sound import sound
 from fanreel.commands.eval_verification import verification_command
 
 app = typer.Typer(no_args_is_help=True)
@@ -16,6 +17,7 @@ app.command()(attributes)
 app.command()(broadcast)
 app.command()(expression)
 app.command()(shots)
+app.command()(sound)
 app.command("verification")(verification_command)
 
 
