@@ -9,6 +9,7 @@ import av
 import av.container
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -17,20 +18,29 @@ from fanreel.errors import InputRejected
 
 MAX_AV_OFFSET_MS = 40.0
 """DESIGN §7; sound 45 ms early is where viewers begin to notice (ITU-R BT.1359)."""
-AAC_FRAME_MS = 1024 / 48.0
+AAC_FRAME = 1024
+AAC_FRAME_MS = AAC_FRAME / 48.0
+MAX_OFF_PLACE_MS = 2.0
+"""A container rounds times to its time base, a small part of a millisecond at the rates we write."""
 
 
 def check_montage(path: Path, timeline: Timeline, size: tuple[int, int]) -> float:
     """Return the offset of sound against picture at the start, in milliseconds (positive: sound late).
 
     Raises InputRejected (`render_failed`) when the file is not what was planned: streams, size, length
-    (± 1 frame), A/V offset (< 40 ms) or `moov` before `mdat`. Rendering again would give the same file.
+    (± 1 frame), A/V offset (< 40 ms), a picture missing from its rate or a hole in the sound (either would put
+    all clips after it out of sync), or `moov` not before `mdat`. Rendering again would give the same file.
     """
     with path.open("rb") as file:
         _require(_is_faststart(file), "moov lies behind mdat")
-    with av.open(str(path)) as container:
-        _require(len(container.streams) == 2, f"{len(container.streams)} streams")
-        return _check_streams(container, timeline, size)
+    try:
+        with av.open(str(path)) as container:
+            _require(len(container.streams) == 2, f"{len(container.streams)} streams")
+            offset_ms = _check_streams(container, timeline, size)
+            _check_times(container, timeline)
+    except FFmpegError as error:
+        raise InputRejected("render_failed", "The rendered montage cannot be read.", error=str(error)) from error
+    return offset_ms
 
 
 def _check_streams(container: av.container.InputContainer, timeline: Timeline, size: tuple[int, int]) -> float:
@@ -50,6 +60,21 @@ def _check_streams(container: av.container.InputContainer, timeline: Timeline, s
     offset_ms = _first_ms(container, audio) - picture_start_ms
     _require(abs(offset_ms) < MAX_AV_OFFSET_MS, f"sound starts {offset_ms:.1f} ms from the picture")
     return round(offset_ms, 3)
+
+
+def _check_times(container: av.container.InputContainer, timeline: Timeline) -> None:
+    """Walk all packets, decoding none: each picture, and each frame of sound, right after the one before."""
+    times: dict[str, list[Fraction]] = {"video": [], "audio": []}
+    container.seek(0)
+    for packet in container.demux():
+        if packet.pts is not None:  # the empty packet at the end has none
+            times[packet.stream.type].append(packet.pts * packet.time_base)
+    rate = container.streams.audio[0].sample_rate
+    for kind, step_s in (("video", 1 / timeline.rate), ("audio", Fraction(AAC_FRAME, rate))):
+        stamps = sorted(times[kind])
+        for index, at in enumerate(stamps):
+            off_ms = float(at - stamps[0] - index * step_s) * 1000
+            _require(abs(off_ms) < MAX_OFF_PLACE_MS, f"{kind} frame {index} is {off_ms:.1f} ms from its place")
 
 
 def _first_ms(container: av.container.InputContainer, stream: VideoStream | AudioStream) -> float:
