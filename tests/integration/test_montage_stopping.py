@@ -11,7 +11,7 @@ import pytest
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.render import RenderSource, render_montage
-from fanreel.adapters.media.render_run import run_ffmpeg
+from fanreel.adapters.media.render_run import Progress, Stop, run_ffmpeg
 from fanreel.adapters.media.source import FileSource
 from fanreel.errors import FanreelError, InputRejected, TransientFault
 
@@ -34,10 +34,26 @@ def children() -> set[int]:
     return {int(line.split()[0]) for line in listed.stdout.splitlines() if "ffmpeg" in line}
 
 
-def failing(tmp_path: Path, command: list[str], **limits: object) -> FanreelError:
+def failing(
+    tmp_path: Path,
+    command: list[str],
+    *,
+    timeout_s: float = 20,
+    stall_s: float = 90,
+    stop: Stop | None = None,
+    progress: Progress | None = None,
+) -> FanreelError:
     before = time.monotonic()
     with pytest.raises(FanreelError) as caught:
-        run_ffmpeg(command, log_file=tmp_path / "log", **{"timeout_s": 20, "length_ms": 60_000, **limits})
+        run_ffmpeg(
+            command,
+            log_file=tmp_path / "log",
+            length_ms=60_000,
+            timeout_s=timeout_s,
+            stall_s=stall_s,
+            stop=stop,
+            progress=progress,
+        )
     assert time.monotonic() - before < 15
     assert children() == set()
     return caught.value
