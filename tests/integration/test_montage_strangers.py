@@ -114,7 +114,7 @@ def test_an_opener_stays_out_only_while_nobody_in_it_could_be_its_subject(
     azurite: Azurite, cosmos: CosmosEmulator
 ) -> None:
     """Everybody in a shot that could open is loaded, and a face found there later takes the montage back."""
-    fan, far = seen(0, 8_200, 18_000, shot=1), seen(1, 1_000, 7_000, height=30)
+    fan, far = seen(0, 8_200, 18_000, shot=1), seen(1, 1_000, 7_000, height=20)
     with services_on(azurite, cosmos) as services:
         put_fan(services)
         put_video(services, Shot(start_ms=0, end_ms=8_000, kind="play"), Shot(start_ms=8_000, end_ms=20_000))

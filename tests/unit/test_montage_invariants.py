@@ -38,6 +38,7 @@ def material(draw):
             video(
                 f"v-{number}",
                 shots=shots,
+                frame_width=1280,
                 frame_height=draw(st.sampled_from([720, 720, 0])),
                 crowd=draw(st.sampled_from([(), (0.2, 0.9, 0.5)])),
                 gaps=draw(st.sampled_from([(), (), (Gap(start_ms=5_000, end_ms=6_000, reason="corrupt"),)])),

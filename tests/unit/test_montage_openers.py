@@ -24,8 +24,8 @@ def face(height, *, x=300):
     return (x, 0, x + height, height)
 
 
-def of(*shots, **more):
-    return [video(shots=shots, frame_height=more.pop("frame_height", HEIGHT), **more)]
+def of(*shots, frame_width=1280, frame_height=HEIGHT, **more):
+    return [video(shots=shots, frame_width=frame_width, frame_height=frame_height, **more)]
 
 
 def fan(start_ms=9_000, end_ms=18_000, shot=1, name="fan-1"):
@@ -73,6 +73,13 @@ def test_a_shot_with_one_face_above_the_limit_at_one_look_does_not_open():
     assert openers(with_strangers(once)) == []
 
 
+def test_bars_above_and_below_an_upright_film_do_not_make_faces_small():
+    far = appearance("far", 1_000, 7_000, box=face(LIMIT))
+    assert openers(with_strangers(far, frame_width=720, frame_height=1280)) == []
+    farther = appearance("far", 1_000, 7_000, box=face(int(0.03 * 405)))
+    assert openers(with_strangers(farther, frame_width=720, frame_height=1280)) != []
+
+
 def test_somebody_whose_place_nobody_knows_is_taken_for_near():
     unknown = appearance("somewhere", 1_000, 3_000).model_copy(update={"boxes": (), "pts_ms": ()})
     assert openers(with_strangers(unknown)) == []
@@ -80,6 +87,7 @@ def test_somebody_whose_place_nobody_knows_is_taken_for_near():
 
 def test_no_opener_where_the_size_of_the_picture_is_not_known_or_nobody_looked():
     assert openers(with_strangers(frame_height=0)) == []
+    assert openers(with_strangers(frame_width=0)) == []
     assert openers(with_strangers(gaps=(Gap(start_ms=1_000, end_ms=1_500, reason="corrupt"),))) == []
 
 
@@ -98,7 +106,7 @@ def test_no_opener_from_another_scene_or_without_enough_of_the_fan():
 
 def test_a_shot_the_fan_is_shown_in_does_not_open_as_well():
     wide = Shot(start_ms=0, end_ms=8_000, kind="crowd")
-    small = appearance("fan-0", 1_000, 6_000, shot=0, box=face(30), face_height_px=30)
+    small = appearance("fan-0", 1_000, 6_000, shot=0, box=face(LIMIT), face_height_px=30)
     made = plan([small, fan()], of(wide, OWN))
     assert ranges(made)[0][0] == 1_000
     assert openers(made) == []

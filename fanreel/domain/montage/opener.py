@@ -67,7 +67,7 @@ def shows_nobody(
 
     `index` is the shot it is said to lie in; `appearances` holds everybody seen in that shot.
     """
-    if not 0 <= index < len(video.shots) or video.frame_height <= 0:
+    if not 0 <= index < len(video.shots):
         return False
     shot = video.shots[index]
     from_ms, to_ms = _inside(shot, style)
@@ -75,8 +75,9 @@ def shows_nobody(
         return False
     if any(gap.start_ms < shot.end_ms and shot.start_ms < gap.end_ms for gap in video.gaps):
         return False
-    limit_px = style.opener_face_share * video.frame_height
-    return not any(
+    # An upright film of a broadcast has bars above and below: no picture is taken for higher than 16:9 allows.
+    limit_px = style.opener_face_share * min(video.frame_height, video.frame_width * 9 / 16)
+    return limit_px > 0 and not any(
         _highest_px(one) > limit_px
         for one in appearances
         if one.video_id == video.video_id and one.start_ms < shot.end_ms and shot.start_ms < one.end_ms
