@@ -2,7 +2,7 @@
 
     make demo && python -m benchmarks.contact_sheet demo-out docs/montages.jpg
 
-One row per montage: the poster, frames of the film at even distances, frames of the upright film. Only for material
+One row per montage: the poster, frames of the film at even distances, frames of the upright film. Only of material
 that may be shown: the demo's broadcast is made of photographs that ship with an npm package under MIT.
 """
 
