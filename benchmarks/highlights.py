@@ -28,7 +28,7 @@ from gpu_workers.pipeline.picture import PictureStage
 from gpu_workers.pipeline.sampling import Sampler
 from gpu_workers.pipeline.shots import ShotStage
 
-SECONDS, EVENTS, SEEDS = 420.0, 7, (11, 12, 13)
+SECONDS, EVENTS, SEEDS = 240.0, 4, (11, 12, 13)
 CUES = ("crowd", "replay", "cuts", "motion", "fans", "pace")
 
 
@@ -173,7 +173,7 @@ def _replay_line(made: list[Made]) -> None:
     )
     found = sum(len(each.seen.match.replays) for each in made)
     print(f"\nReplays: {planted} planted (half speed, a logo), {right} found, {found - right} others marked.")
-    print(f"A roar lasts {ROAR_S:.0f} s and is 6 to 12 dB, a distraction's up to 5 dB.")
+    print(f"A roar lasts {ROAR_S:.0f} s and is 3 to 10 dB; of the distractions some are as loud, up to 9 dB.")
 
 
 def _show(video: MergedVideo) -> None:

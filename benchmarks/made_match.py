@@ -67,7 +67,7 @@ def planned_events(seconds: float, seed: int, count: int) -> list[Event]:
         if row < count:
             shown_again = row % 2 == 0
             events.append(
-                Event(at_s, roar_db=float(rng.uniform(6, 12)), cuts=int(rng.integers(1, 4)), replay=shown_again)
+                Event(at_s, roar_db=float(rng.uniform(3, 10)), cuts=int(rng.integers(1, 4)), replay=shown_again)
             )
         else:
             events.append(_distraction(row % 4, at_s))
@@ -75,12 +75,12 @@ def planned_events(seconds: float, seed: int, count: int) -> list[Event]:
 
 
 def _distraction(kind: int, at_s: float) -> Event:
-    """Return a run nobody minds, a substitution (the picture cuts about), an announcement, or a chant."""
+    """Return a run nobody minds, a substitution (the picture cuts about), a loud announcement, or a chant."""
     if kind == 0:
         return Event(at_s, 0.0, cuts=0, replay=False, is_highlight=False)
     if kind == 1:
         return Event(at_s, 0.0, runs=False, cuts=3, replay=False, is_highlight=False)
-    return Event(at_s, 5.0 if kind == 2 else 3.5, runs=False, cuts=0, replay=False, is_highlight=False)
+    return Event(at_s, 9.0 if kind == 2 else 5.0, runs=False, cuts=0, replay=False, is_highlight=False)
 
 
 def make_match(
