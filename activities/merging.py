@@ -16,6 +16,7 @@ from fanreel.contracts import (
     VideoWork,
 )
 from fanreel.domain import naming
+from fanreel.domain.captions import score_spans
 from fanreel.domain.merging import merge_segments
 from fanreel.domain.shot_kinds import KindModel, read_model
 from fanreel.errors import InputRejected
@@ -59,6 +60,7 @@ def merge_video(services: Services, work: VideoWork) -> None:
         excitement=merged.excitement,
         action=merged.action,
         unusual=merged.unusual,
+        texts=merged.texts,
     )
     services.blobs.put_json(container, naming.insights_blob(work.video_id), insights, overwrite=True)
 
@@ -73,6 +75,7 @@ def merge_video(services: Services, work: VideoWork) -> None:
                 "crowd": merged.sound.crowd,
                 "sounds": merged.sounds,
                 "highlights": merged.highlights,
+                "scores": score_spans(merged.texts),
                 "gaps": merged.gaps,
                 "appearances": len(merged.appearances),
                 "people": len(merged.people),

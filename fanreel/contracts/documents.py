@@ -60,6 +60,14 @@ class SoundEvent(Wire):
     instances: tuple[SoundSpan, ...]
 
 
+class ScoreSpan(Wire):
+    """The score that the graphics show from `start_ms` to `end_ms`, like `2–1`."""
+
+    start_ms: int
+    end_ms: int
+    score: str
+
+
 class CrowdSound(Wire):
     """What is heard, one value per second from 0; columns of one length, empty without sound."""
 
@@ -154,6 +162,8 @@ class VideoDocument(Document):
     sounds: tuple[SoundEvent, ...] = ()
     highlights: tuple[Highlight, ...] = ()
     """Best first."""
+    scores: tuple[ScoreSpan, ...] = ()
+    """In order of time; empty where no score could be read."""
     gaps: tuple[Gap, ...] = ()
     appearances: int = 0
     people: int = 0

@@ -14,6 +14,7 @@ from fanreel.contracts import (
     Instance,
     ModelContract,
     PersonDocument,
+    ReadText,
     SegmentPlanDocument,
     SegmentResult,
     Shot,
@@ -51,6 +52,7 @@ class MergedVideo:
     action: tuple[float, ...]
     unusual: tuple[float, ...]
     gaps: tuple[Gap, ...]
+    texts: tuple[ReadText, ...]
     seconds: dict[str, float]
 
 
@@ -116,6 +118,7 @@ def merge_segments(
         action=interesting.action,
         unusual=interesting.unusual,
         gaps=timeline.gaps,
+        texts=tuple(text for result in chosen for text in result.texts),
         seconds=_total_seconds(chosen),
     )
 

@@ -17,7 +17,7 @@ from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
 from fanreel.adapters.media.thumbnail import frame_jpeg
 from fanreel.contracts import ReadText, Segment
-from fanreel.domain.captions.facts import read_score
+from fanreel.domain.captions import score_spans
 from fanreel.domain.faces import Bgr
 from fanreel.domain.profiles import GraphicsRegion
 from fanreel.errors import ModelFault
@@ -193,4 +193,5 @@ def test_the_real_network_reads_the_score_of_a_broadcast(installed: TextReader, 
         line = installed.read(cut(decode_picture(frame_jpeg(source, media, pts_ms)), region.box))
         texts.append(ReadText(pts_ms=pts_ms, region=region.name, text=line.text, confidence=line.confidence))
     assert [text.text.split()[0] for text in texts] == ["27:15", "27:18"]
-    assert read_score(texts, 0, 5_000) == "1–1"
+    (span,) = score_spans(texts)
+    assert (span.start_ms, span.end_ms, span.score) == (1_000, 4_000, "1–1")

@@ -17,11 +17,16 @@ from fanreel.domain.captions import (
     is_allowed,
     network_caption,
     rise,
+    score_spans,
 )
-from fanreel.domain.captions.facts import AgeGroup, Company, Expression, Motion, Noise, read_score
+from fanreel.domain.captions.facts import AgeGroup, Company, Expression, Motion, Noise
 from fanreel.domain.captions.motion import JUMPING_FROM
+from fanreel.domain.captions.score import score_in
 from fanreel.domain.clothing import WORDS
+from fanreel.domain.merging import merge_segments
 from fanreel.domain.shot_types import ShotType
+
+from .crowded_scene import Scene, whole_plan, worked_on
 
 pytestmark = pytest.mark.unit
 
@@ -268,22 +273,60 @@ class TestFacts:
 
 
 class TestScores:
-    def read(self, *texts: str, confidence: float = 0.95) -> str:
-        seen = [ReadText(pts_ms=100, region="score", text=t, confidence=confidence) for t in texts]
-        return read_score(seen, 0, 1000)
+    @staticmethod
+    def read(*texts: str, every_ms: int = 2000, confidence: float = 0.95) -> tuple[ReadText, ...]:
+        return tuple(
+            ReadText(pts_ms=index * every_ms, region="score", text=text, confidence=confidence)
+            for index, text in enumerate(texts)
+        )
 
-    def test_a_score_is_read_and_a_clock_is_not(self):
-        assert self.read("ARS 2-1 CHE") == "2–1"
-        assert [self.read("45:12"), self.read("2024-05-17"), self.read("99-98")] == ["", "", ""]
+    @pytest.mark.parametrize(
+        ("text", "score"),
+        [
+            ("ARS 2-1 CHE", "2–1"),
+            ("27:15 KRA 1 1 OLY (1-5)", "1–1"),
+            ("45:12", ""),
+            ("2024-05-17", ""),
+            ("99-98", ""),
+            ("OKC 118 116 POR", ""),
+            ("(4-3)", ""),
+            ("1-0 2-0", ""),
+        ],
+    )
+    def test_a_score_is_no_clock_no_date_and_not_in_brackets(self, text: str, score: str):
+        assert score_in(text) == score
 
-    def test_the_score_stands_between_names_and_not_in_brackets(self):
-        assert self.read("27:15 KRA 1 1 OLY (1-5)") == "1–1"
-        assert self.read("OKC 118 116 POR") == ""
-        assert self.read("(4-3)") == ""
+    def test_it_stands_from_its_first_to_its_last_reading(self):
+        spans = score_spans(
+            self.read("ARS 0-0 CHE", "ARS 0-0 CHE", "", "ARS 0-0 CHE", "ARS 1-0 CHE", "ARS 1-0 CHE")
+        )
+        assert [(s.start_ms, s.end_ms, s.score) for s in spans] == [(0, 6000, "0–0"), (8000, 10_000, "1–0")]
 
-    def test_graphics_that_disagree_or_are_unsure_say_nothing(self):
-        assert self.read("ARS 2-1 CHE", "ARS 2-2 CHE") == ""
-        assert self.read("ARS 2-1 CHE", confidence=0.5) == ""
+    def test_one_reading_and_unsure_ones_are_none(self):
+        assert score_spans(self.read("ARS 4-0 CHE")) == ()
+        assert score_spans(self.read("ARS 2-1 CHE", "ARS 2-1 CHE", confidence=0.5)) == ()
+        assert score_spans(self.read("ARS 2-1 CHE", "ARS 2-1 CHE", every_ms=60_000)) == ()
+
+    def test_the_order_in_which_segments_come_does_not_matter(self):
+        texts = self.read("ARS 0-0 CHE", "ARS 0-0 CHE", "ARS 1-0 CHE", "ARS 1-0 CHE")
+        assert score_spans(texts[::-1]) == score_spans(texts)
+
+    def test_what_the_segments_read_is_the_videos(self):
+        scene = Scene(duration_ms=8_000, walkers=())
+        plan = whole_plan(scene, [4_000])
+        texts = self.read("ARS 0-0 CHE", "ARS 0-0 CHE", "ARS 1-0 CHE", "ARS 1-0 CHE")
+        results = [
+            worked_on(scene, segment).model_copy(update={"texts": part})
+            for segment, part in zip(plan.segments, (texts[:2], texts[2:]), strict=True)
+        ]
+        merged = merge_segments(plan, results[::-1], [], event_id="cup")
+        assert merged.texts == texts
+        assert [span.score for span in score_spans(merged.texts)] == ["0–0", "1–0"]
+
+    def test_a_clip_in_which_it_changes_does_not_tell_it(self):
+        spans = score_spans(self.read("ARS 0-0 CHE", "ARS 0-0 CHE", "ARS 1-0 CHE", "ARS 1-0 CHE"))
+        seen = [clip_facts(video(scores=spans), appearance(), [], *s).score for s in ((0, 2000), (1000, 5000))]
+        assert seen == ["0–0", ""]
 
 
 class TestRise:

@@ -3,6 +3,7 @@
 facts       the few steps that words can tell apart, of one person in one clip
 network     a captioning network's words, where they may be shown
 motion      how a face moves up the picture
+score       what scoreboards say, reduced to the score
 sentences   facts → one English sentence
 words       what no caption may ever say
 """
@@ -10,6 +11,7 @@ words       what no caption may ever say
 from .facts import ClipFacts, clip_facts, crowd_level
 from .motion import rise
 from .network import network_caption
+from .score import score_spans
 from .sentences import MAX_CHARACTERS, caption_clip, caption_opener
 from .words import is_allowed
 
@@ -23,4 +25,5 @@ __all__ = [
     "is_allowed",
     "network_caption",
     "rise",
+    "score_spans",
 ]

@@ -1,15 +1,15 @@
 """What was measured of a clip, in the few steps that words can tell apart."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from fanreel.contracts import AppearanceDocument, ReadText, VideoDocument
+from fanreel.contracts import AppearanceDocument, VideoDocument
 from fanreel.domain.attributes import ADULT_FROM_YEARS, Gender
 from fanreel.domain.captions.motion import JUMPING_FROM, STILL_BELOW, upward_speed
+from fanreel.domain.captions.score import score_between
 from fanreel.domain.excitement import F64
 from fanreel.domain.shot_types import ShotType
 
@@ -54,13 +54,6 @@ _SOUNDS: tuple[tuple[str, Noise], ...] = (
 """What is said when several are heard: the first."""
 MANY_PEOPLE = 4
 
-SURE_TEXT = 0.8
-_SCORE = re.compile(r"(?<![\d:.,(-])(\d{1,2})\s?[-–—]\s?(\d{1,2})(?![\d:.,)-])")
-"""Two numbers with a dash. A colon is a clock; what stands in brackets is another leg's or the shoot-out's."""
-_BUG = re.compile(r"\b[A-Z]{2,4}\s(\d{1,2})\s(\d{1,2})\s[A-Z]{2,4}\b")
-"""Two numbers between two short names."""
-MAX_GOALS = 20
-
 
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
@@ -93,12 +86,10 @@ def clip_facts(
     others: Sequence[AppearanceDocument],
     start_ms: int,
     end_ms: int,
-    *,
-    texts: Sequence[ReadText] = (),
 ) -> ClipFacts:
     """Return what can be said of [start_ms, end_ms) of a video about the person of `appearance`.
 
-    `others` may be all appearances of the video, this one included; `texts` is what was read in its graphics.
+    `others` may be all appearances of the video, this one included.
     """
     pts = np.array(appearance.pts_ms, np.int64)
     inside = (pts >= start_ms) & (pts < end_ms)
@@ -120,7 +111,7 @@ def clip_facts(
         in_crowd=shot is not None and shot.kind == "crowd",
         noise=noise_of(video, start_ms, end_ms),
         shot_type=_shot_type(shot.shot_type if shot is not None else "none"),
-        score=read_score(texts, start_ms, end_ms),
+        score=score_between(video.scores, start_ms, end_ms),
     )
 
 
@@ -160,16 +151,6 @@ def crowd_level(video: VideoDocument, start_ms: int, end_ms: int) -> float:
     """Return how much the crowd is up over [start_ms, end_ms), the mean of its seconds, 0..1."""
     seconds = video.crowd[start_ms // 1000 : -(-end_ms // 1000)]
     return float(np.mean(seconds)) if seconds else 0.0
-
-
-def read_score(texts: Sequence[ReadText], start_ms: int, end_ms: int) -> str:
-    """Return the score that the clip's graphics agree on, like `2–1`; empty when none was read or they differ."""
-    scores: set[str] = set()
-    for text in texts:
-        if start_ms <= text.pts_ms < end_ms and text.confidence >= SURE_TEXT:
-            found = [(int(a), int(b)) for form in (_SCORE, _BUG) for a, b in form.findall(text.text)]
-            scores |= {f"{home}–{away}" for home, away in found if max(home, away) <= MAX_GOALS}
-    return scores.pop() if len(scores) == 1 else ""
 
 
 def _is_minor(appearance: AppearanceDocument) -> bool:
