@@ -128,7 +128,7 @@ def _block(text: str, room: int, size: float, most_lines: int, weight: int, ink:
     text, px = _drawable(text), max(8, round(size))
     lines = _wrapped(text, room, px, weight)
     while len(lines) > most_lines and px > max(8, size * LEAST_SIZE):
-        px -= 1
+        px -= max(1, px // 12)
         lines = _wrapped(text, room, px, weight)
     if len(lines) > most_lines:
         lines = [*lines[: most_lines - 1], _shortened(" ".join(lines[most_lines - 1 :]), room, px, weight)]
