@@ -24,7 +24,7 @@ from functions.montages import answer_cancel, answer_resume, cancel
 from .flow_services import services_on
 from .montage_sources import H264, make, picture, sound
 from .montage_world import WORK, add_video, begin, files, meanwhile, out, plan_and_render, unmatch
-from .slow_ffmpeg import renderers, slow_ffmpeg
+from .slow_ffmpeg import FILM, renderers, slow_ffmpeg
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +66,7 @@ class Slowly:
         with ThreadPoolExecutor(1) as pool:
             rendering: Future[RenderOutcome] = pool.submit(render_montage, self.services, self.work)
             end = time.monotonic() + 60
-            while not (0 < current(self.services).progress < 1 if is_told else renderers(self.folder)):
+            while not (0 < current(self.services).progress < 1 if is_told else renderers(self.folder, FILM)):
                 assert not rendering.done(), "finished before anything could happen"
                 assert time.monotonic() < end, "never began"
                 time.sleep(0.2)

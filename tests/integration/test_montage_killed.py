@@ -20,7 +20,7 @@ from fanreel.settings import Settings
 from .flow_services import services_on
 from .montage_sources import H264, make, picture, sound
 from .montage_world import WORK, begin, files, out
-from .slow_ffmpeg import renderers, slow_ffmpeg
+from .slow_ffmpeg import FILM, renderers, slow_ffmpeg
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ def test_a_worker_killed_while_it_renders_leaves_nothing_half_out_and_the_next_a
         )
         worker.start()
         end = time.monotonic() + 90
-        while not renderers(scratch):
+        while not renderers(scratch, FILM):
             assert worker.is_alive(), "ended before it began"
             assert time.monotonic() < end, "never began"
             time.sleep(0.1)
