@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct, irfft, rfft
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from scipy.signal import butter, sosfilt
 
 F32 = NDArray[np.float32]
@@ -51,6 +51,8 @@ WHISTLE_HZ = (1_800.0, 4_500.0)
 WHISTLE_DB = 12.0
 WHISTLE_STEP_BINS = 6
 """A whistle stands this far above its surroundings and glides no faster than 140 Hz in 20 ms."""
+WHISTLE_WIDTH_BINS = 8
+WHISTLE_FRAMES = 6
 CLAP_HZ = (1_000.0, 6_000.0)
 BLOCK = 240
 """5 ms: a clap's own length."""
@@ -84,6 +86,8 @@ FEATURES = (
     "whistle_run",
     "whistle_salience",
     "whistle_octave",
+    "whistle_alone",
+    "whistle_alone_kept",
     "clap_crest",
     "clap_kurtosis",
     "clap_rate",
@@ -91,8 +95,8 @@ FEATURES = (
 """Cepstral means without the level; per band the deviation of the level in dB and the share of its modulation at
 2–8 and 8–24 Hz; logarithms of flatness, centroid and roll-off in octaves; autocorrelation peaks 0..1; how far
 partials stand above their surroundings, at once and when averaged over a quarter second; the narrow peak at
-1.8–4.5 kHz: share of frames, longest run in frames over all, median height, and height of what is an octave below
-it; 5 ms bursts at 1–6 kHz."""
+1.8–4.5 kHz: share of frames, longest run in frames over all, median height, height of what is an octave below it,
+how far it stands above the next highest (median, and at best through 120 ms); 5 ms bursts at 1–6 kHz."""
 
 
 def second_features(samples: NDArray[Any]) -> F32 | None:
@@ -226,7 +230,7 @@ def _partials(decibel: F32) -> tuple[float, ...]:
 
 
 def _whistle(decibel: F32) -> tuple[float, ...]:
-    """Return share of frames, longest run, median height and height an octave below of the narrow peak."""
+    """Return what FEATURES says of the narrow peak; a voice has many partials there, a whistle one or two."""
     low, high = (round(hz / BIN_HZ) for hz in WHISTLE_HZ)
     part = decibel[:, low:high]
     rows = np.arange(len(part))
@@ -242,7 +246,16 @@ def _whistle(decibel: F32) -> tuple[float, ...]:
         longest = max(longest, run)
     half = (low + peak) // 2
     octave = decibel[rows, half] - (decibel[rows, half - 5] + decibel[rows, half + 5]) / 2
-    return float(clear.mean()), longest / len(part), float(np.median(height)), float(np.median(octave))
+    away = np.abs(np.arange(part.shape[1]) - peak[:, None]) > WHISTLE_WIDTH_BINS
+    alone = part[rows, peak] - np.where(away, part, -np.inf).max(axis=1)
+    return (
+        float(clear.mean()),
+        longest / len(part),
+        float(np.median(height)),
+        float(np.median(octave)),
+        float(np.median(alone)),
+        float(minimum_filter1d(alone, WHISTLE_FRAMES).max()),
+    )
 
 
 @lru_cache(maxsize=1)
