@@ -277,6 +277,12 @@ def test_preview_is_a_small_moving_picture_of_three_seconds(marked, tmp_path):
     assert np.abs(pictures[0].astype(int) - pictures[20]).max() > 100, "something moves"
 
 
+def test_preview_of_a_single_picture_is_that_picture(marked, tmp_path):
+    rendered = render_montage(plan_for(focused(1_000, 1_040)), {"v": source(marked)}, tmp_path)
+    assert len(frames_of(rendered.files["mp4"])) == 1
+    assert len(cv2.imreadmulti(str(rendered.files["webp"]))[1]) == 1
+
+
 def test_preview_that_is_too_large_is_coded_worse(marked, tmp_path, monkeypatch):
     plan = plan_for(focused(200, 4_000))
     large = render_montage(plan, {"v": source(marked)}, tmp_path / "large").files["webp"].stat().st_size
