@@ -173,7 +173,8 @@ def sound_of(film: Path, origin_s: float = 0.0) -> Floats:
             parts += [(at, one.to_ndarray()[0].astype(np.float32)) for one in resampler.resample(frame)]
     sound = np.zeros(max((at + len(samples) for at, samples in parts), default=0), np.float32)
     for at, samples in parts:
-        sound[max(0, at) : at + len(samples)] = samples[max(0, -at) :]
+        if at + len(samples) > 0:
+            sound[max(0, at) : at + len(samples)] = samples[max(0, -at) :]
     return sound
 
 
