@@ -78,7 +78,7 @@ node_modules/.stamp: package.json package-lock.json | $(STAMPS)/prerequisites
 demo: setup
 ifeq ($(VIDEO)$(FANS),)
 	@$(BIN)/python -m fanreel.demo $(DEMO)
-	@$(BIN)/fanreel run $(DEMO)/broadcast.mp4 --fans $(DEMO)/fans --out '$(OUT)' --event demo
+	@$(BIN)/fanreel run $(DEMO)/broadcast.mp4 --fans $(DEMO)/fans --out '$(OUT)' --event demo --title 'The demo match'
 else
 	@test -n '$(VIDEO)' && test -n '$(FANS)' || { echo 'Give both: make demo VIDEO=file FANS=folder' >&2; exit 2; }
 	@$(BIN)/fanreel run '$(VIDEO)' --fans '$(FANS)' --out '$(OUT)'
@@ -113,6 +113,7 @@ else
 	@$(BIN)/fanreel eval shots --truth benchmarks/shot_truth_pyscenedetect.json --videos '$(SHARED)/video'
 	@$(BIN)/fanreel eval attributes --media '$(SHARED)'
 	@$(BIN)/fanreel eval expression --media '$(SHARED)'
+	@$(BIN)/fanreel eval sound --media '$(SHARED)'
 endif
 
 clean:

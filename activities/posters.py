@@ -8,7 +8,7 @@ import structlog
 from fanreel.adapters.media.cutout import poster_of
 from fanreel.adapters.media.render_preview import PosterPicture
 from fanreel.contracts import MediaInfo, MontageClip, MontagePlan
-from fanreel.domain.faces import Bgr
+from fanreel.domain.faces import F32, Bgr
 from fanreel.domain.montage import Poster
 from fanreel.errors import ModelFault
 from fanreel.inference.segmentation import Box, PersonMasks
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 _lock = Lock()
 _loaded: dict[Path, PersonMasks | None] = {}
 
+LEAST_FACE = 0.6
+"""Part of the face's box that a cut must keep: a face fills about .8 of its box."""
 NEAR_MS = 400
 """Faces seen so near to the poster's picture, two looks at 5 fps, are taken to be where they were."""
 
@@ -47,6 +49,8 @@ def poster_picture(
         except ModelFault as fault:
             log.warning("poster.not_cut_out", reason=fault.code)
             return frame
+        if not _holds(alpha, _in_film(face, media, size)):
+            return frame
         cut = poster_of(frame, alpha, size, style.brand_colour, style.accent_colour)
         return frame if cut is None else cut
 
@@ -64,6 +68,13 @@ def _masks(settings: Settings) -> PersonMasks | None:
                 log.warning("poster.no_network", reason=fault.code, remedy="fanreel models build extra")
                 _loaded[key] = None
         return _loaded[key]
+
+
+def _holds(alpha: F32, face: Box) -> bool:
+    """Tell whether a cut kept the face it was made for: one that lost it is no portrait."""
+    x0, y0, x1, y1 = (max(0, value) for value in face)
+    part = alpha[y0:y1, x0:x1]
+    return part.size > 0 and float(part.mean()) >= LEAST_FACE
 
 
 def _face(clip: MontageClip, pts_ms: int) -> Box | None:

@@ -102,3 +102,11 @@ def test_without_the_network_the_frame_stays(tmp_path: Path) -> None:
     _, face, rival = two_people()
     settings = Settings(model_dir=tmp_path)
     assert poster_picture(settings, plan(face, "cutout"), Poster(0, 2_000), others(rival), MEDIA) is None
+
+
+def test_a_cut_that_loses_the_face_is_not_used() -> None:
+    _, face, rival = two_people()
+    make = poster_picture(Settings(), plan(face, "cutout"), Poster(0, 2_000), others(rival), MEDIA)
+    assert make is not None
+    empty = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+    assert np.array_equal(make(empty), empty)

@@ -172,12 +172,15 @@ def test_cards_count_in_length_and_budget_and_lie_where_the_renderer_lays_them()
     assert full.duration_ms == STYLE.max_ms
 
 
-def test_cards_without_words_or_longer_than_the_fan_are_left_out():
+def test_cards_without_words_or_with_little_of_the_fan_are_left_out_and_the_title_stands_lower():
     seen, videos = several()
     silent = plan(seen, videos, render=CARDS.model_copy(update={"title": "", "subtitle": "", "end_text": ""}))
     assert (silent.render.intro_ms, silent.render.outro_ms) == (0, 0)
-    short = plan([appearance("a1", 1_000, 3_000)], render=CARDS)
-    assert (short.render.intro_ms, short.duration_ms) == (0, 2_000)
+    short = plan([appearance("a1", 1_000, 10_000)], render=CARDS)
+    assert (short.render.intro_ms, short.render.outro_ms, short.duration_ms) == (0, 0, 9_000)
+    assert short.render.lower_third == "title"
+    captioned = plan([appearance("a1", 1_000, 3_000)], render=CARDS.model_copy(update={"lower_third": "caption"}))
+    assert captioned.render.lower_third == "caption"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ from .style import MontageStyle
 PLAIN = RenderStyle()
 _NO_CARDS = {"intro_ms": 0, "outro_ms": 0}
 MOST_CARDS = 0.5
-"""Of the longest montage, how much its cards may be; beside what is there of the fan, they are never longer."""
+"""Of the longest montage, how much its cards may be …"""
+FAN_PER_CARD = 3.0
+"""… and how much of the fan there must be for them: with less, people see a card and hardly a face. The title then
+stands over the first clip instead."""
 
 
 def plan_montage(
@@ -56,8 +59,9 @@ def plan_montage(
     own = tuple(
         _clip(pick, film.slowed, videos[pick.moment.video_id], appearances, others, style) for pick in film.picks
     )
-    if film.is_glimpse or _played_ms(own, style) < _cards_ms(cards, style):
-        cards = cards.model_copy(update=_NO_CARDS)
+    if film.is_glimpse or _played_ms(own, style) < FAN_PER_CARD * _cards_ms(cards, style):
+        named = "title" if cards.lower_third == "none" and cards.title else cards.lower_third
+        cards = cards.model_copy(update={**_NO_CARDS, "lower_third": named})
     clips = own if film.opener is None else (_opener(film.opener, videos[film.opener.video_id], style), *own)
     plan = MontagePlan(
         montage_id="",
