@@ -17,8 +17,16 @@ from fanreel.contracts import (
 )
 from fanreel.domain.montage import Moment, MontageStyle, find_moments, opener_shots, shows_nobody
 from fanreel.domain.montage import plan_montage as plan_clips
-from fanreel.domain.profiles import Profile
 from fanreel.profiles import DEFAULT, profile_or_default
+
+
+@dataclass(frozen=True, slots=True)
+class EventLook:
+    """By which profile an event's montages are made, and what they call the event."""
+
+    profile: str = DEFAULT
+    title: str = ""
+    subtitle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Material:
     matches: tuple[MatchDocument, ...]
     appearances: Mapping[str, AppearanceDocument]
     videos: Mapping[str, VideoDocument]
+    look: EventLook = EventLook()
 
     def shows(self, montage: MontageDocument | None, style: MontageStyle) -> bool:
         """Say whether a montage is out and the fan may be shown in everything in it now.
@@ -58,10 +67,10 @@ class Material:
         return any(shows_nobody(shown, index, video, self.appearances.values(), style) for index in known)
 
 
-def style_of(services: Services, videos: Mapping[str, VideoDocument]) -> MontageStyle:
-    """Return the style that the videos' profile and the settings ask for."""
+def style_of(services: Services, look: EventLook) -> MontageStyle:
+    """Return the style that the event's profile and the settings ask for."""
     settings = services.settings
-    return _profile(services, videos).montage_style(
+    return profile_or_default(look.profile, settings.profile_dir).montage_style(
         settings.montage_height, min_ms=settings.montage_min_ms, max_ms=settings.montage_max_ms
     )
 
@@ -84,24 +93,26 @@ def gather(services: Services, work: MontageWork) -> Material:
         by_video.setdefault(match.video_id, []).append(match.appearance_id)
     found = [documents.get(VideoDocument, video_id, video_id) for video_id in by_video]
     videos = {video.video_id: video for video in found if video is not None}
-    style = style_of(services, videos)
+    look = event_look(services, work.event_id)
+    style = style_of(services, look)
     appearances: dict[str, AppearanceDocument] = {}
     for video_id, video in videos.items():
         appearances |= _seen(services, video, by_video[video_id], style)
-    return Material(matches, appearances, videos)
+    return Material(matches, appearances, videos, look)
 
 
 def best_plan(services: Services, work: MontageWork, material: Material) -> MontagePlan | None:
     """Return the plan of everything known, wherever its video is by now."""
-    profile, titled = _profile(services, material.videos), _first(material.videos, "title", "")
+    look = material.look
+    profile = profile_or_default(look.profile, services.settings.profile_dir)
     return plan_clips(
         work.fan_id,
         work.event_id,
         material.matches,
         material.appearances,
         material.videos,
-        style_of(services, material.videos),
-        profile.render_style(titled),
+        style_of(services, look),
+        profile.render_style(look.title, look.subtitle),
         profile=profile.name,
     )
 
@@ -132,16 +143,19 @@ def may_have_montages(services: Services, fan_id: str) -> bool:
     return fan is not None and fan.status != "erased" and fan.consent is not None and fan.consent.given
 
 
-def _profile(services: Services, videos: Mapping[str, VideoDocument]) -> Profile:
-    """Return what a montage of these videos is made by: an event has one profile, the first that is named."""
-    named = _first(videos, "profile", DEFAULT)
-    return profile_or_default(named.profile if named else DEFAULT, services.settings.profile_dir)
+def event_look(services: Services, event_id: str) -> EventLook:
+    """Return the one profile and the one title of an event: the first that any of its videos names, by name.
 
-
-def _first(videos: Mapping[str, VideoDocument], field: str, silent: str) -> VideoDocument | None:
-    """Return the first video, in the order of a montage, that says something."""
-    ordered = sorted(videos.values(), key=lambda video: (video.name, video.video_id))
-    return next((video for video in ordered if getattr(video, field) != silent), None)
+    For all fans alike, whichever of the videos they are in.
+    """
+    fields = ("id", "name", "status", "profile", "title", "subtitle")
+    rows = services.documents.select(VideoDocument, fields, "c.eventId = @event", {"@event": event_id})
+    videos = sorted(
+        (row for row in rows if row.get("status") != "rejected"), key=lambda row: (row["name"], row["id"])
+    )
+    named = next((row["profile"] for row in videos if row.get("profile", DEFAULT) != DEFAULT), DEFAULT)
+    titled = next((row for row in videos if row.get("title")), {})
+    return EventLook(named, titled.get("title", ""), titled.get("subtitle", ""))
 
 
 def _lies_in(clip: MontageClip, moment: Moment) -> bool:

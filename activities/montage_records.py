@@ -155,7 +155,7 @@ def _without_update(montage: MontageDocument, work: MontageWork) -> MontageDocum
 def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocument) -> bool:
     try:
         material = gather(services, work)
-        return material.shows(montage, style_of(services, material.videos))
+        return material.shows(montage, style_of(services, material.look))
     except (
         Exception
     ) as fault:  # whatever made planning fail may be in the material: when in doubt, nobody is shown

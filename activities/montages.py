@@ -144,7 +144,7 @@ def _planned(
     if _is_out(current, best.montage_id):
         return _unchanged(services, current)
     plan = plan_of_what_is_there(services, work, material, best)
-    stays = material.shows(current, style_of(services, material.videos))
+    stays = material.shows(current, style_of(services, material.look))
     if plan is None:
         if not stays and not _announce(services, current, rendering(best, failed="source_missing")):
             return None
@@ -187,7 +187,7 @@ def _still_held(
     answer = MontagePlanned(montage_id=current.montage_id, needed=False, reason=CANCELLED)
     if not may_have_montages(services, work.fan_id):
         return answer if withdraw(services, current) else None
-    if current.status == "cancelled" or material.shows(current, style_of(services, material.videos)):
+    if current.status == "cancelled" or material.shows(current, style_of(services, material.look)):
         settle(services, current)
         return answer
     return answer if _announce(services, current, withheld(current)) else None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fanreel.contracts import MontageFormat, RenderStyle, VideoDocument
+from fanreel.contracts import MontageFormat, RenderStyle
 from fanreel.domain.montage import MontageStyle
 
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -102,10 +102,9 @@ class Profile(_Part):
             slow_motion=own.slow_motion,
         )
 
-    def render_style(self, video: VideoDocument | None) -> RenderStyle:
-        """Return how a montage looks and sounds; title and subtitle are the event's, as this video names them."""
+    def render_style(self, title: str = "", subtitle: str = "") -> RenderStyle:
+        """Return how a montage looks and sounds; title and subtitle are the event's."""
         own = self.montage
-        title, subtitle = (video.title, video.subtitle) if video is not None else ("", "")
         return RenderStyle(
             formats=own.formats,
             title=title,

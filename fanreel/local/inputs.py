@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fanreel.adapters.media.source import FileSource, fingerprint
 from fanreel.domain import naming
+from fanreel.domain.titles import plain_title
 from fanreel.errors import InputRejected
 from fanreel.profiles import load_profile
 from fanreel.settings import get_settings
@@ -61,7 +62,7 @@ def read_inputs(
         raise InputRejected(
             "bad_event", f"--event may hold letters, digits, - and _ only: try {event_id or 'match'!r}"
         )
-    said = {key: value for key, value in (metadata or {}).items() if value}
+    said = {key: plain_title(value) for key, value in (metadata or {}).items() if value.strip()}
     if "profile" in said:
         load_profile(said["profile"], get_settings().profile_dir)
     return Inputs(event_id, _videos(videos, event_id, notes), _fans(fans, notes), tuple(notes), said)

@@ -1,10 +1,12 @@
 """The same bytes uploaded again, at every moment of an analysis, on the real Azurite and Cosmos emulator."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from activities.merging import merge_video
+from activities.montage_plans import EventLook, event_look
 from activities.preparing import probe_video
 from activities.segments import collect_segment, dispatch_segment
 from fanreel.adapters.services import Services
@@ -12,6 +14,7 @@ from fanreel.contracts import (
     SegmentDone,
     SegmentPlanDocument,
     SegmentWork,
+    Shot,
     VideoDocument,
     VideoStatus,
     VideoWork,
@@ -218,3 +221,78 @@ def test_a_bad_profile_on_a_known_video_changes_nothing(services: Services) -> N
     set_status(services, work.video_id, "ready")
     assert upload(services, "steady/b.mp4", b"steady", profile="none-such") is None
     assert document(services, work.video_id).status == "ready"
+
+
+def test_asking_for_one_thing_keeps_the_others_and_what_is_known(services: Services) -> None:
+    start = upload(services, "kept/a.mp4", b"kept", profile="football", title="Final", subtitle="Sunday")
+    assert start is not None
+    assert isinstance(start.work, VideoWork)
+    video_id = start.work.video_id
+    shots = (Shot(start_ms=0, end_ms=9_000),)
+    services.documents.update(
+        VideoDocument, video_id, video_id, lambda d: d.model_copy(update={"status": "ready", "shots": shots})
+    )
+    assert upload(services, "kept/a.mp4", b"kept", title="Cup final") is not None
+    again = document(services, video_id)
+    assert (again.status, again.profile, again.title, again.subtitle) == (
+        "received",
+        "football",
+        "Cup final",
+        "Sunday",
+    )
+    assert again.shots == shots, "montages are planned from these until the next merge"
+
+
+def test_the_late_event_of_an_older_copy_undoes_nothing(services: Services) -> None:
+    start = upload(services, "late/a.mp4", b"late", title="First")
+    assert start is not None
+    assert isinstance(start.work, VideoWork)
+    set_status(services, start.work.video_id, "ready")
+    time.sleep(1.6)  # storage tells the times of files in whole seconds
+    assert upload(services, "late/b.mp4", b"late", title="Second") is not None
+    set_status(services, start.work.video_id, "ready")
+    older = services.blobs.client(services.settings.container_videos, "late/a.mp4")
+    assert receive_video(services, older) is None
+    known = document(services, start.work.video_id)
+    assert (known.title, known.status, known.blob_name) == ("Second", "ready", "late/b.mp4")
+
+
+def test_a_title_that_comes_while_a_video_is_worked_on_is_taken_down(services: Services) -> None:
+    work = started(services, "early/a.mp4", b"early")
+    set_status(services, work.video_id, "analyzing")
+    time.sleep(1.6)
+    assert upload(services, "early/b.mp4", b"early", title="Cup final") is None
+    known = document(services, work.video_id)
+    assert (known.title, known.status, known.blob_name) == ("Cup final", "analyzing", "early/a.mp4")
+
+
+def test_another_pitch_has_every_segment_looked_at_again(services: Services) -> None:
+    work = started(services, "pitch/a.mp4", b"pitch")
+    settings, video_id = services.settings, work.video_id
+    segments = plan_segments(MEDIA, target_ms=10_000, overlap_ms=1_000)
+    plan = SegmentPlanDocument(video_id=video_id, media=MEDIA, segments=segments)
+    services.blobs.put_json(settings.container_results, naming.plan_blob(video_id), plan)
+    result = naming.result_blob(video_id, naming.segment_id(0), 1)
+    sound = naming.sound_blob(video_id, naming.segment_id(0))
+    for blob in (result, sound):
+        services.blobs.put_marker(settings.container_results, blob)
+    set_status(services, video_id, "ready")
+    assert upload(services, "pitch/a.mp4", b"pitch", title="Final") is not None
+    assert services.blobs.exists(settings.container_results, result), "a title changes no picture"
+    set_status(services, video_id, "ready")
+    assert upload(services, "pitch/a.mp4", b"pitch", profile="basketball") is not None
+    assert not services.blobs.exists(settings.container_results, result)
+    assert services.blobs.exists(settings.container_results, sound)
+    changed = services.blobs.require_json(
+        settings.container_results, naming.plan_blob(video_id), SegmentPlanDocument
+    )
+    assert (changed.profile, changed.segments) == ("basketball", segments)
+
+
+def test_an_event_has_one_profile_and_one_title_for_all_its_fans(services: Services) -> None:
+    upload(services, "shared/2-second.mp4", b"second half", profile="cricket", title="Other")
+    upload(services, "shared/1-first.mp4", b"first half", profile="football", title="Cup final", subtitle="Sunday")
+    upload(services, "shared/0-silent.mp4", b"warm-up")
+    upload(services, "shared/00-refused.mp4", b"refused too", profile="handball", title="Wrong")
+    assert event_look(services, "shared") == EventLook("football", "Cup final", "Sunday")
+    assert event_look(services, "nobody-knows") == EventLook()

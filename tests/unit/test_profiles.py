@@ -4,26 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from fanreel.contracts import VideoDocument
 from fanreel.domain.profiles import MontageProfile, PictureProfile, Profile
 from fanreel.errors import InputRejected
 from fanreel.profiles import beside_profile, load_profile, profile_names, profile_or_default
 
 pytestmark = pytest.mark.unit
-
-
-def video(**known: str) -> VideoDocument:
-    return VideoDocument(
-        id="v-1",
-        video_id="v-1",
-        event_id="final",
-        name="final.mp4",
-        blob_name="final/final.mp4",
-        blob_etag="0x1",
-        instance_id="video-1",
-        status="ready",
-        **known,  # type: ignore[arg-type]
-    )
 
 
 def test_the_default_profile_writes_down_every_default() -> None:
@@ -38,7 +23,7 @@ def test_every_profile_that_ships_can_be_planned_and_rendered_by(name: str) -> N
     style = profile.montage_style(720, min_ms=15_000, max_ms=45_000)
     assert profile.name == name
     assert style.min_ms <= style.max_ms
-    assert profile.render_style(None).intro_ms == 0
+    assert profile.render_style().intro_ms == 0
 
 
 def test_an_unknown_profile_is_told_which_there_are() -> None:
@@ -103,7 +88,7 @@ def test_lengths_are_the_settings_unless_the_profile_names_them() -> None:
 
 def test_there_is_a_title_card_only_for_an_event_with_a_title() -> None:
     profile = Profile(name="p", description="p", montage=MontageProfile(end_text="See you"))
-    with_title = profile.render_style(video(title="Cup final", subtitle="1 May"))
+    with_title = profile.render_style("Cup final", "1 May")
     assert (with_title.title, with_title.subtitle, with_title.intro_ms) == ("Cup final", "1 May", 2000)
-    assert profile.render_style(video()).intro_ms == 0
-    assert profile.render_style(video()).outro_ms == 1500
+    assert profile.render_style().intro_ms == 0
+    assert profile.render_style().outro_ms == 1500
