@@ -43,6 +43,9 @@ class Shot(Wire):
     """Editorial size: `extreme_close_up` … `wide`, `two_shot`, `group`; `none` without a face."""
     replay_of: int | None = None
     """Index of the earlier shot whose pictures this one repeats (replay or near-duplicate)."""
+    highest_face: float | None = None
+    """Height of the highest face found in it at any look, whoever's, as a share of the picture's height. 0: nobody
+    was found; none: nobody looked, or the video was merged before there was this field."""
 
 
 class SoundSpan(Wire):

@@ -21,7 +21,8 @@ from fanreel.domain.tracks import longest_gap_ms
 
 MIN_SIGHTINGS = 2
 """A box seen in a single sample and too poor to be recognised is more often a false alarm than a person. Not so
-one cut off a track that has faces: somebody is there, and a montage must know it to keep clear of them."""
+one cut off a track that has faces: somebody is there, and a montage must know it to keep clear of them. How high
+a face was that nothing came of is kept with its shot (`with_highest_faces`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,29 @@ def build_appearances(
                     end_ms = _end_ms(part, shots[shot_index].end_ms, looks, interval_ms)
                     found.append(_appearance(part, shot_index, end_ms))
     return sorted(found, key=lambda a: (a.start_ms, *a.track.boxes[0].tolist(), a.end_ms))
+
+
+def with_highest_faces(
+    shots: Sequence[Shot], tracks: Sequence[WholeTrack], sampled_ms: Sequence[int], height_px: int
+) -> tuple[Shot, ...]:
+    """Return the shots with their highest faces, from all sightings: also those too few for an appearance.
+
+    `height_px` is the picture's height. A shot in which the picture was not looked at stays unknown.
+    """
+    if height_px <= 0:
+        return tuple(shots)
+    looks = np.asarray(sampled_ms, np.int64)
+    pts = np.concatenate([np.zeros(0, np.int64), *(track.pts_ms for track in tracks)])
+    heights = np.concatenate([np.zeros(0, np.int64), *(t.boxes[:, 3] - t.boxes[:, 1] for t in tracks)])
+    described: list[Shot] = []
+    for shot in shots:
+        seen = heights[(shot.start_ms <= pts) & (pts < shot.end_ms)]
+        if len(seen) or ((shot.start_ms <= looks) & (looks < shot.end_ms)).any():
+            share = round(int(seen.max(initial=0)) / height_px, 5)
+            described.append(shot.model_copy(update={"highest_face": share}))
+        else:
+            described.append(shot)
+    return tuple(described)
 
 
 def best_face(track: WholeTrack) -> FaceRef:

@@ -23,7 +23,14 @@ from fanreel.contracts import (
     Vectors,
 )
 from fanreel.domain import naming
-from fanreel.domain.appearances import Appearance, best_face, boxes_of, build_appearances, described
+from fanreel.domain.appearances import (
+    Appearance,
+    best_face,
+    boxes_of,
+    build_appearances,
+    described,
+    with_highest_faces,
+)
 from fanreel.domain.attributes import vote
 from fanreel.domain.crowd_sound import describe_sound, sound_events
 from fanreel.domain.excitement import F64, at_seconds, baseline, face_excitement, with_crowd
@@ -74,11 +81,13 @@ def merge_segments(
     contract = _common_contract(chosen)
     timeline = build_timeline(plan, chosen)
     tracks = stitch(chosen)
-    shots = describe_shots(timeline.shots, chosen, tracks, kinds)
     height_px = max((result.frame_height for result in chosen), default=1)
+    looks_ms = sample_times(chosen)
+    described_shots = describe_shots(timeline.shots, chosen, tracks, kinds)
+    shots = with_highest_faces(described_shots, tracks, looks_ms, height_px)
     appearances = [
         _searched_or_not(appearance, shots[appearance.shot_index], height_px)
-        for appearance in build_appearances(tracks, timeline.shots, sample_times(chosen))
+        for appearance in build_appearances(tracks, timeline.shots, looks_ms)
     ]
     persons = _persons(appearances)
     loudness = join_loudness(plan.media.duration_ms, sounds)

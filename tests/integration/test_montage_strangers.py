@@ -117,7 +117,8 @@ def test_an_opener_stays_out_only_while_nobody_in_it_could_be_its_subject(
     fan, far = seen(0, 8_200, 18_000, shot=1), seen(1, 1_000, 7_000, height=20)
     with services_on(azurite, cosmos) as services:
         put_fan(services)
-        put_video(services, Shot(start_ms=0, end_ms=8_000, kind="play"), Shot(start_ms=8_000, end_ms=20_000))
+        wide = Shot(start_ms=0, end_ms=8_000, kind="play", highest_face=20 / 720)
+        put_video(services, wide, Shot(start_ms=8_000, end_ms=20_000))
         services.documents.upsert_many([fan, far])
         services.documents.upsert_many([match(fan)])
         material = gather(services, WORK)

@@ -1,6 +1,6 @@
 """The merge: wherever a video was cut and in whatever order results come, the same video is described."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -25,11 +25,14 @@ from fanreel.contracts import (
 from fanreel.domain import merging
 from fanreel.domain.media import plan_segments
 from fanreel.domain.merging import MergedVideo, merge_segments
+from fanreel.domain.montage import MontageStyle, shows_nobody
 from fanreel.domain.people import union_of_spans
 from fanreel.domain.templates import choose_faces
 from fanreel.domain.tracks import Track, Tracker, longest_gap_ms
 from fanreel.errors import ContractBroken
 from tests.plain_media import plain_media
+
+from .montage_material import video
 
 pytestmark = pytest.mark.unit
 
@@ -425,3 +428,45 @@ def test_small_faces_of_a_shot_that_surely_shows_no_fans_are_not_searched_for(
     assert video.appearances
     assert any(one.template is not None for one in video.appearances) == searched
     assert len(video.people) == searched
+
+
+def unrecognised(result: SegmentResult) -> SegmentResult:
+    """The same, had no face been good enough to be embedded."""
+    return result.model_copy(
+        update={"tracks": tuple(track.model_copy(update={"embedded": None}) for track in result.tracks)}
+    )
+
+
+@pytest.mark.parametrize(("size", "opens"), [(0, True), (21, True), (22, False), (400, False)])
+def test_a_high_face_at_a_single_look_is_no_appearance_but_keeps_its_shot_from_opening(
+    size: int, opens: bool
+) -> None:
+    once = [Person(1, 2_000, 2_100, x=300, speed=0, size=size)] if size else []
+    document = plan(6_000, 6_000)
+    results = [unrecognised(look_at(s, once, [], 6_000)) for s in document.segments]
+    merged_video = merge_segments(document, results, sounds(document), event_id="e")
+    assert merged_video.appearances == ()
+    (shot,) = merged_video.shots
+    assert shot.highest_face == pytest.approx(size / 720, abs=1e-5)
+    wide = shot.model_copy(update={"kind": "play", "shot_type": "wide"})
+    held = video(shots=(wide,), frame_width=1280, frame_height=720)
+    assert shows_nobody((1_000, 4_000), 0, held, (), MontageStyle()) == opens
+
+
+@settings(max_examples=25, deadline=None)
+@given(scenes(), st.integers(5_000, 12_000), st.booleans())
+def test_the_highest_face_of_every_shot_is_known_whoever_it_belongs_to(
+    scene: tuple[int, list[Person], list[int]], target: int, poor: bool
+) -> None:
+    duration, people, cuts = scene
+    people = [replace(person, size=40 + 60 * person.who) for person in people]
+    document = plan(duration, target)
+    results = [look_at(s, people, cuts, duration) for s in document.segments]
+    results = [unrecognised(result) for result in results] if poor else results
+    for shot in merge_segments(document, results, [], event_id="e").shots:
+        looks = range(-(-shot.start_ms // SAMPLE_MS) * SAMPLE_MS, shot.end_ms, SAMPLE_MS)
+        heights = [p.size for look in looks for p in people if p.start_ms <= look < p.end_ms]
+        if looks:
+            assert shot.highest_face == pytest.approx(max(heights, default=0) / 720, abs=1e-5)
+        else:
+            assert shot.highest_face is None

@@ -90,6 +90,7 @@ def shots_of_a_video(draw):
                 fan_probability=draw(st.sampled_from([None, 0.1, 0.9])),
                 shot_type=draw(st.sampled_from(["none", "wide", "close_up"])),
                 replay_of=draw(st.sampled_from([None, None, None, index - 1, 0])) if index else None,
+                highest_face=draw(st.sampled_from([0.0, 0.0, 0.02, 0.5, None])),
             )
         )
     return shots
@@ -165,6 +166,7 @@ def assert_shows_nobody(clip, result, of_video, here, style):
     assert shot.kind in ("play", "crowd")
     assert shot.shot_type in ("none", "wide")
     assert shot.replay_of is None
+    assert shot.highest_face in (0.0, 0.02)
     assert shot.clear_from_ms + style.shot_margin_ms <= clip.start_ms
     assert clip.end_ms == shot.clear_to_ms - style.shot_margin_ms
     assert style.min_clip_ms <= clip.end_ms - clip.start_ms <= style.opener_ms

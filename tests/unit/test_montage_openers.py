@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 
 HEIGHT = 720
 LIMIT = int(STYLE.opener_face_share * HEIGHT)
-WIDE = Shot(start_ms=0, end_ms=8_000, kind="play")
+WIDE = Shot(start_ms=0, end_ms=8_000, kind="play", highest_face=0.0)
 OWN = Shot(start_ms=8_000, end_ms=20_000, kind="people")
 
 
@@ -62,6 +62,8 @@ def test_a_wide_shot_just_before_the_fan_opens_and_ends_with_its_shot():
         {"replay_of": 0},
         {"clear_to_ms": 1_000},
         {"start_ms": 7_000},
+        {"highest_face": (LIMIT + 1) / HEIGHT},
+        {"highest_face": None},  # merged before it was measured
     ],
 )
 def test_no_other_shot_opens(changed):
@@ -71,6 +73,13 @@ def test_no_other_shot_opens(changed):
 def test_a_shot_with_one_face_above_the_limit_at_one_look_does_not_open():
     once = appearance("near", 400, 400, box=face(LIMIT + 1)).model_copy(update={"end_ms": 600})
     assert openers(with_strangers(once)) == []
+
+
+def test_a_face_that_is_nobodys_appearance_counts_in_pixels_of_the_picture():
+    small = WIDE.model_copy(update={"highest_face": LIMIT / HEIGHT})
+    assert openers(with_strangers(shots=(small, OWN))) != []
+    # The same share of an upright film is more than that of the picture between its bars.
+    assert openers(with_strangers(shots=(small, OWN), frame_width=720, frame_height=1280)) == []
 
 
 def test_bars_above_and_below_an_upright_film_do_not_make_faces_small():
@@ -92,7 +101,7 @@ def test_no_opener_where_the_size_of_the_picture_is_not_known_or_nobody_looked()
 
 
 def test_no_opener_from_another_scene_or_without_enough_of_the_fan():
-    long_ago = Shot(start_ms=0, end_ms=4_000, kind="play")
+    long_ago = WIDE.model_copy(update={"end_ms": 4_000})
     between = Shot(start_ms=4_000, end_ms=4_001 + STYLE.opener_within_ms, kind="people")
     own = Shot(start_ms=between.end_ms, end_ms=40_000, kind="people")
     mine = fan(20_000, 30_000, shot=2)
@@ -105,7 +114,7 @@ def test_no_opener_from_another_scene_or_without_enough_of_the_fan():
 
 
 def test_a_shot_the_fan_is_shown_in_does_not_open_as_well():
-    wide = Shot(start_ms=0, end_ms=8_000, kind="crowd")
+    wide = WIDE.model_copy(update={"kind": "crowd"})
     small = appearance("fan-0", 1_000, 6_000, shot=0, box=face(LIMIT), face_height_px=30)
     made = plan([small, fan()], of(wide, OWN))
     assert ranges(made)[0][0] == 1_000
@@ -149,6 +158,7 @@ def broadcasts(draw):
             kind=draw(st.sampled_from(["play", "play", "crowd", "people", "graphic"])),
             shot_type=draw(st.sampled_from(["none", "wide", "wide", "close_up"])),
             replay_of=draw(st.sampled_from([None, None, None, 0])) if index else None,
+            highest_face=draw(st.sampled_from([0.0, LIMIT / HEIGHT, LIMIT / HEIGHT, 0.5, None])),
         )
         for index, (start_ms, end_ms) in enumerate(pairwise(borders))
     ]
@@ -177,6 +187,8 @@ def test_no_opener_ever_shows_a_face_above_the_limit(made, render):
     for start_ms, end_ms in openers(found):
         shot = max(could, key=lambda shot: shot.end_ms)
         assert shot.clear_from_ms <= start_ms < end_ms <= shot.clear_to_ms
+        assert shot.highest_face is not None
+        assert shot.highest_face * HEIGHT <= STYLE.opener_face_share * HEIGHT
         for one in seen[1:]:
             for pts, box in zip(one.pts_ms, one.boxes, strict=True):
                 assert not (start_ms <= pts < end_ms and box[3] > LIMIT)
@@ -192,6 +204,7 @@ def harmless(shot, before, others):
         and shot.replay_of is None
         and before.start_ms - shot.end_ms <= STYLE.opener_within_ms
         and inside_ms >= STYLE.min_clip_ms
+        and shot.highest_face in (0.0, LIMIT / HEIGHT)
         and all(box[3] <= LIMIT for one in near for box in one.boxes)
     )
 

@@ -2,7 +2,8 @@
 
 It is the only part of a montage that nobody has been recognised in, so all it shows must have been looked at and
 found small: a shot judged to be of play or of a crowd, no replay, clear of dissolves, fades and gaps, and in all
-of it no face higher than `opener_face_share` of the picture. What is not known is taken for the worse.
+of it no face higher than `opener_face_share` of the picture: neither of anybody followed, nor one found at a
+single look that became nobody's appearance (`Shot.highest_face`). What is not known is taken for the worse.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,7 +78,9 @@ def shows_nobody(
         return False
     # An upright film of a broadcast has bars above and below: no picture is taken for higher than 16:9 allows.
     limit_px = style.opener_face_share * min(video.frame_height, video.frame_width * 9 / 16)
-    return limit_px > 0 and not any(
+    if limit_px <= 0 or shot.highest_face is None or shot.highest_face * video.frame_height > limit_px:
+        return False
+    return not any(
         _highest_px(one) > limit_px
         for one in appearances
         if one.video_id == video.video_id and one.start_ms < shot.end_ms and shot.start_ms < one.end_ms
