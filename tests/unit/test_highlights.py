@@ -1,5 +1,6 @@
 """Highlights: ranked clips of a whole match that never overlap, lie at shots' borders and say why."""
 
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from fanreel.contracts import CrowdSound, Shot, ShotMeasure
 from fanreel.domain.highlights import Match, MatchFlow, find_highlights
 from fanreel.domain.highlights.choosing import LEAST_ACTION, MOST_CLIPS
 from fanreel.domain.highlights.parts import WEIGHTS, joined, signals
-from fanreel.domain.highlights.spans import LONGEST_MS, SHORTEST_MS
+from fanreel.domain.highlights.spans import LONGEST_MS, SHORTEST_MS, best_span, stretches
 from fanreel.domain.highlights.unusual import unusual_from, unusual_seconds
 from fanreel.domain.replays import Replay
 
@@ -266,6 +267,27 @@ def test_a_clip_begins_at_a_cut_that_is_near() -> None:
         with_roar(replace(quiet_match(), shots=shots_between(edges)), 301, for_s=4)
     ).highlights
     assert (first.start_ms, first.end_ms) == (297_000, 309_000)
+
+
+def test_finding_a_clips_ends_takes_no_more_memory_in_a_longer_video() -> None:
+    three_hours_ms = 3 * 3_600_000
+    (stretch,) = stretches(shots_between([*range(0, three_hours_ms + 1, 6_000)]), [])
+    peak_ms = three_hours_ms // 2 + 500
+    tracemalloc.start()
+    try:
+        found = best_span(stretch, (0, three_hours_ms), peak_ms, (peak_ms - 6_500, peak_ms + 3_500))
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == (peak_ms - 6_500, peak_ms + 5_500)
+    assert most_bytes < 4_000_000
+
+
+@pytest.mark.parametrize("lead_ms", [500, 10_500, 19_500])
+def test_a_clip_of_the_longest_kind_may_have_its_peak_anywhere(lead_ms: int) -> None:
+    (stretch,) = stretches(shots_between([0, 600_000]), [])
+    wanted = (300_500 - lead_ms, 300_500 - lead_ms + LONGEST_MS)
+    assert best_span(stretch, (0, 600_000), 300_500, wanted) == wanted
 
 
 def test_flow_of_two_segments_is_joined_and_of_a_shared_look_the_measured_one_counts() -> None:

@@ -60,6 +60,8 @@ def best_span(
     start, end = max(room[0], stretch.start_ms), min(room[1], stretch.end_ms)
     if not start <= peak_ms < end:
         return None
+    # Nothing farther from the peak can begin or end a clip that holds it; all pairs of what is left are compared.
+    start, end = max(start, peak_ms - LONGEST_MS), min(end, peak_ms + LONGEST_MS)
     shortest = min(SHORTEST_MS, stretch.end_ms - stretch.start_ms)
     grid = np.arange(start // GRID_MS * GRID_MS + GRID_MS, end, GRID_MS, dtype=np.int64)
     starts, off_starts = _options(start, peak_ms, stretch.starts_ms, grid[_clean_start(grid, stretch)])
