@@ -6,6 +6,7 @@ from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.sound import Heard, hear
 from fanreel.adapters.media.source import FileSource
 from fanreel.contracts.media import MediaInfo
+from fanreel.contracts.vision import SoundResult
 from fanreel.domain.sound_kinds import KINDS
 
 from .made_media import H264, ffmpeg
@@ -91,6 +92,24 @@ def test_a_gap_stays_a_gap(tmp_path):
     levels = hear(source, media, 0, 8000).loudness_db
     assert all(level < -40 for level in levels[2:4])
     assert [*levels[:2], *levels[5:]] == pytest.approx([-23.0] * 5, abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("broken", "rate"), [("1/0", 48_000), ("-1/0", 44_100), ("0/0", 48_000), ("1e30", 48_000)]
+)
+def test_a_sample_that_is_no_number_costs_no_more_than_its_second(tmp_path, broken, rate):
+    whole = "0.1*sin(2*PI*1000*t)"
+    sound = tone(f"if(eq(n,{rate * 5 // 2}),{broken},{whole})", rate)
+    source, media = made(tmp_path / "broken.mkv", *sound, "-c:a", "pcm_f32le")
+    heard = hear(source, media, 0, 8000)
+    assert [*heard.loudness_db[:2], *heard.loudness_db[3:]] == pytest.approx([-23.0] * 7, abs=0.5)
+    assert -24 < heard.loudness_db[2] < -15
+    whole_source, whole_media = made(tmp_path / "whole.mkv", *tone(whole, rate), "-c:a", "pcm_f32le")
+    kinds = hear(whole_source, whole_media, 0, 8000).kinds
+    for kind in KINDS:
+        assert heard.kinds[kind][3:] == pytest.approx(kinds[kind][3:], abs=0.01)
+    result = heard.result("v", "s")
+    assert SoundResult.from_wire(result.model_dump_json(by_alias=True)) == result
 
 
 def test_no_sound_has_a_reason(tmp_path):

@@ -31,6 +31,8 @@ RUN_OUT_MS = 200
 SEEK_BACK_MS = (0, 10_000)
 JUMP_SAMPLES = RATE // 20
 """A time stamp this far (50 ms) from where the sound has got to is a gap or an overlap; less is rounding."""
+LOUDEST_SAMPLE = 4.0
+"""Float sound may overshoot full scale, 1, but not by more than 12 dB: what is louder is a broken sample."""
 MAX_BROKEN_SHARE = 0.1
 """Share of undecodable packets above which the values are marked as not to be trusted."""
 K_OFFSET_DB = -0.691
@@ -94,6 +96,15 @@ def hear(source: MediaSource, media: MediaInfo, start_ms: int, end_ms: int) -> H
     ear.finish()
     undecodable = count > 0 and (not ear.heard or faults.count > MAX_BROKEN_SHARE * count)
     return Heard(seconds, ear.levels(), ear.kinds.columns(), "audio_undecodable" if undecodable else None)
+
+
+def sane(samples: F64) -> F64:
+    """Return samples without NaN and infinity, which count as silence, and none above LOUDEST_SAMPLE.
+
+    One such sample would stay in the filter's state, so that nothing after it had a loudness.
+    """
+    finite = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(finite, -LOUDEST_SAMPLE, LOUDEST_SAMPLE)
 
 
 def _packets(
@@ -208,7 +219,7 @@ class _Run:
 
     def weighted(self, piece: AudioFrame) -> tuple[int, F64, F64]:
         """Return the first sample's place, each sample's power (mean over the channels), and the mono mix."""
-        samples = np.nan_to_num(piece.to_ndarray().astype(np.float64))
+        samples = sane(piece.to_ndarray().astype(np.float64))
         filtered, state = sosfilt(K_WEIGHTING, samples, axis=-1, zi=self._state)
         self._state = cast(F64, state)
         begin = self._begin + self._given
