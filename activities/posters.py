@@ -1,15 +1,21 @@
 """Posters on which the fan stands before the brand's colours, where a profile asks for them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 import structlog
 
 from fanreel.adapters.media.cutout import poster_of
+from fanreel.adapters.media.render_picture import film_formats
 from fanreel.adapters.media.render_preview import PosterPicture
 from fanreel.contracts import MediaInfo, MontageClip, MontagePlan
+from fanreel.domain.boxes import iou
 from fanreel.domain.faces import F32, Bgr
+from fanreel.domain.matching import MatchPolicy
 from fanreel.domain.montage import Poster
+from fanreel.domain.montage.sightings import probabilities
 from fanreel.errors import ModelFault
 from fanreel.inference.segmentation import Box, PersonMasks
 from fanreel.settings import Settings
@@ -25,6 +31,7 @@ LEAST_FACE = 0.6
 """Part of the face's box that a cut must keep: a face fills about .8 of its box."""
 NEAR_MS = 400
 """Faces seen so near to the poster's picture, two looks at 5 fps, are taken to be where they were."""
+SAME_FACE_IOU = MatchPolicy().same_place_iou
 
 
 def poster_picture(
@@ -33,13 +40,17 @@ def poster_picture(
     """Return what makes the poster's picture; None where the frame itself is wanted or nobody can be cut out.
 
     `media` is the video of the poster's clip. A network that fails, or finds nobody, leaves the frame as it is.
+    So does a first film that is upright: it shows a crop that moves, and already shows the fan large.
     """
     clip = plan.clips[poster.clip_index]
     face = _face(clip, poster.pts_ms)
-    masks = _masks(settings) if plan.render.poster == "cutout" and face is not None else None
-    if masks is None or face is None:
+    if plan.render.poster != "cutout" or film_formats(plan)[0].is_upright or face is None:
         return None
-    others = _others(clip, poster.pts_ms, face, material)
+    masks = _masks(settings)
+    if masks is None:
+        return None
+    own = probabilities(plan.fan_id, plan.event_id, material.matches, material.appearances)
+    others = _others(clip, poster.pts_ms, face, material, own)
     style = plan.render
 
     def made(frame: Bgr) -> Bgr:
@@ -83,15 +94,18 @@ def _face(clip: MontageClip, pts_ms: int) -> Box | None:
     return box if away_ms <= NEAR_MS else None
 
 
-def _others(clip: MontageClip, pts_ms: int, face: Box, material: Material) -> list[Box]:
-    """Return everybody else's faces at that moment: they are never part of the fan."""
+def _others(clip: MontageClip, pts_ms: int, face: Box, material: Material, own: Collection[str]) -> list[Box]:
+    """Return everybody else's faces at that moment: they are never part of the fan.
+
+    `own` are the appearances that are the fan; whoever is seen in the face's very place is the fan, tracked twice.
+    """
     found: list[Box] = []
     for one in material.appearances.values():
-        if one.video_id != clip.video_id or one.id == clip.appearance_id:
+        if one.video_id != clip.video_id or one.id == clip.appearance_id or one.id in own:
             continue
-        near = [(abs(at - pts_ms), box) for at, box in zip(one.pts_ms, one.boxes, strict=True)]
+        near = [(abs(at - pts_ms), box) for at, box in zip(one.pts_ms, one.boxes, strict=len(one.boxes) > 0)]
         away_ms, box = min(near, default=(NEAR_MS + 1, face))
-        if away_ms <= NEAR_MS and box != face:
+        if away_ms <= NEAR_MS and float(iou(np.array(box), np.array(face))) <= SAME_FACE_IOU:
             found.append(box)
     return found
 

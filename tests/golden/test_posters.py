@@ -14,6 +14,7 @@ from fanreel.domain.montage import Poster
 from fanreel.inference.segmentation import Box
 from fanreel.settings import Settings
 from tests.plain_media import plain_media
+from tests.unit.montage_material import CONTRACT, match
 
 pytestmark = pytest.mark.golden
 
@@ -37,7 +38,7 @@ def in_film(picture: Bgr) -> Bgr:
     return film
 
 
-def plan(face: Box, poster: str) -> MontagePlan:
+def plan(face: Box, poster: str, *, formats: tuple[str, ...] = ("16:9",)) -> MontagePlan:
     clip = MontageClip(
         video_id="v-1",
         start_ms=0,
@@ -56,22 +57,28 @@ def plan(face: Box, poster: str) -> MontagePlan:
         crossfade_ms=0,
         width=SIZE[0],
         height=SIZE[1],
-        render=RenderStyle(poster=poster, brand_colour="#000060", accent_colour="#0000ff"),  # type: ignore[arg-type]
+        render=RenderStyle.model_validate(
+            {"poster": poster, "formats": formats, "brand_colour": "#000060", "accent_colour": "#0000ff"}
+        ),
     )
 
 
-def others(rival: Box) -> Material:
-    seen = AppearanceDocument(
-        id="other",
+def seen(name: str, *boxes: Box) -> AppearanceDocument:
+    return AppearanceDocument(
+        id=name,
         video_id="v-1",
         event_id="cup",
         start_ms=0,
         end_ms=4_000,
         shot_index=0,
         pts_ms=(2_000,),
-        boxes=(rival,),
+        boxes=boxes,
+        model_contract=CONTRACT,
     )
-    return Material((), {"other": seen}, {})
+
+
+def others(rival: Box) -> Material:
+    return Material((), {"other": seen("other", rival)}, {})
 
 
 def test_the_fan_alone_stands_on_the_brands_colours() -> None:
@@ -91,6 +98,35 @@ def test_the_fan_alone_stands_on_the_brands_colours() -> None:
 def test_a_profile_that_wants_the_frame_gets_the_frame() -> None:
     _, face, rival = two_people()
     assert poster_picture(Settings(), plan(face, "frame"), Poster(0, 2_000), others(rival), MEDIA) is None
+
+
+def test_a_film_that_is_upright_first_keeps_the_frame_for_its_crop_lies_elsewhere() -> None:
+    _, face, rival = two_people()
+    for formats, is_cut_out in ((("9:16",), False), (("9:16", "16:9"), False), (("16:9", "9:16"), True)):
+        wanted = plan(face, "cutout", formats=formats)
+        make = poster_picture(Settings(), wanted, Poster(0, 2_000), others(rival), MEDIA)
+        assert (make is not None) == is_cut_out, formats
+
+
+def test_the_fans_own_second_track_is_nobody_else() -> None:
+    picture, face, rival = two_people()
+    x0, y0, x1, y1 = face
+    nearly = (x0 + 12, y0 - 9, x1 + 12, y1 - 9)
+    lower = (x0, y0 + (y1 - y0) * 2 // 3, x1, y1 + (y1 - y0) * 2 // 3)
+
+    def poster(*more: AppearanceDocument, matched: bool = False) -> Bgr:
+        matches = [match(one, fan="ana").model_copy(update={"event_id": "cup"}) for one in more if matched]
+        known = {one.id: one for one in (seen("other", rival), *more)}
+        material = Material(tuple(matches), known, {})
+        make = poster_picture(Settings(), plan(face, "cutout"), Poster(0, 2_000), material, MEDIA)
+        assert make is not None
+        return make(in_film(picture))
+
+    alone = poster()
+    assert np.array_equal(poster(seen("again", nearly)), alone), "the same face, tracked twice"
+    assert np.array_equal(poster(seen("again", lower), matched=True), alone), "and so it was recognised twice"
+    assert not np.array_equal(poster(seen("again", lower)), alone), "whom nobody recognised is left away"
+    assert np.array_equal(poster(seen("placeless")), alone)
 
 
 def test_without_a_face_at_that_moment_the_frame_stays() -> None:
