@@ -211,6 +211,21 @@ def test_a_caption_is_part_of_the_id_and_a_face_only_where_it_moves_the_picture(
     assert plan(moved, videos).montage_id == plan(seen, videos).montage_id
     upright = RenderStyle(formats=("16:9", "9:16"))
     assert plan(moved, videos, render=upright).montage_id != plan(seen, videos, render=upright).montage_id
+    cut_out = RenderStyle(poster="cutout")
+    assert plan(moved, videos, render=cut_out).montage_id != plan(seen, videos, render=cut_out).montage_id
+
+
+def test_another_poster_of_the_same_clips_is_another_montage():
+    seen, videos = several()
+
+    def posed(pts_ms):
+        best = FaceRef(pts_ms=pts_ms, box=(0, 0, 9, 9), quality=0.7)
+        return [one.model_copy(update={"best_face": best}) if one.id == "a1" else one for one in seen]
+
+    early, late = plan(posed(24_000), videos), plan(posed(26_000), videos)
+    assert early.clips == late.clips
+    assert len({early.montage_id, late.montage_id, plan(seen, videos).montage_id}) == 3
+    assert plan(posed(24_000), videos).montage_id == early.montage_id
 
 
 def test_a_plan_says_which_profile_it_follows():

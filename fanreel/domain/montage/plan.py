@@ -17,6 +17,7 @@ from fanreel.domain.captions import caption_clip, caption_opener, clip_facts, cr
 from .choosing import Pick
 from .film import Opener, Slowed, compose
 from .moments import find_moments
+from .poster import Poster, choose_poster
 from .reasons import opener_reason, reason_of
 from .sightings import focus_between, probabilities
 from .style import MontageStyle
@@ -76,16 +77,18 @@ def plan_montage(
         order=style.order,
         render=cards,
     )
-    return plan.model_copy(update={"montage_id": naming.montage_id(fan_id, event_id, canonical(plan))})
+    decides = canonical(plan, choose_poster(plan, appearances))
+    return plan.model_copy(update={"montage_id": naming.montage_id(fan_id, event_id, decides)})
 
 
-def canonical(plan: MontagePlan) -> str:
+def canonical(plan: MontagePlan, poster: Poster) -> str:
     """Return what decides the rendered files, as text: two plans that look and sound the same have one id.
 
-    Where the face is decides a picture only where one is reframed; scores and reasons decide none.
+    Where the face is decides a picture only where one is reframed or cut out; scores and reasons decide none but
+    the poster's, around which the preview lies.
     """
     hidden = {"score", "scores", "reason", "appearance_id"}
-    if plan.render.formats == ("16:9",):
+    if plan.render.formats == ("16:9",) and plan.render.poster == "frame":
         hidden.add("focus")
     return json.dumps(
         {
@@ -93,6 +96,7 @@ def canonical(plan: MontagePlan) -> str:
             "crossfade_ms": plan.crossfade_ms,
             "size": [plan.width, plan.height],
             "render": plan.render.model_dump(mode="json"),
+            "poster": [poster.clip_index, poster.pts_ms],
         },
         sort_keys=True,
     )
