@@ -1,7 +1,6 @@
 """`fanreel cutout`: a person without their background, from a picture or a film."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,18 +18,12 @@ from fanreel.contracts import RenderStyle
 from fanreel.domain.faces import F32, Bgr
 from fanreel.domain.montage import output_rate
 from fanreel.errors import InputRejected
-from fanreel.inference.networks import Networks, load_networks
+from fanreel.inference.following import PersonFollower
+from fanreel.inference.networks import load_networks
 from fanreel.inference.pictures import decode_picture
-from fanreel.inference.segmentation import Box, PersonMasks
+from fanreel.inference.segmentation import PersonMasks
 from fanreel.local.inputs import PICTURE_SUFFIXES
 from fanreel.settings import get_settings
-
-LOOK_EVERY = 3
-"""Frames from one search for faces to the next: at 25 a second a face moves little in between."""
-FOLLOWED_WIDTHS = 1.5
-"""A face found further than this many of its widths from the last place is somebody else's …"""
-ALIKE = 1.7
-"""… and so is one this many times larger or smaller."""
 
 problems = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -53,7 +46,9 @@ def cutout(
     """Cut one person out and set them on another background; whoever else is there is left away."""
     wanted = _wanted(source, out, background, face)
     settings = get_settings()
-    cutter = _Cutter(PersonMasks.load(settings), load_networks(settings), wanted.point)
+    networks = load_networks(settings)
+    follower = PersonFollower(networks.detector, networks.embedder, wanted.point)
+    cutter = _Cutter(PersonMasks.load(settings), follower)
     if source.suffix.lower() in PICTURE_SUFFIXES:
         picture = decode_picture(source.read_bytes())
         alpha = cutter.alpha(picture)
@@ -90,52 +85,30 @@ class _Wanted:
 
 
 class _Cutter:
-    """Follows one face from picture to picture and cuts its person out; nobody where the face is not seen."""
+    """Follows one person from picture to picture and cuts them out; nobody where their face is not seen."""
 
-    def __init__(self, masks: PersonMasks, networks: Networks, point: tuple[float, float] | None) -> None:
-        self._masks, self._networks, self._point = masks, networks, point
-        self._face: Box | None = None
-        self._last: Box | None = None
-        self._others: list[Box] = []
-        self._count = 0
+    def __init__(self, masks: PersonMasks, follower: PersonFollower) -> None:
+        self._masks, self._follower = masks, follower
+        self._steady = SteadyAlpha()
 
     def require_found(self) -> None:
         """Raise InputRejected (`no_face_found`) when the face was never seen: then there is nothing to write."""
-        if self._last is None:
+        if not self._follower.was_found:
             raise InputRejected("no_face_found", "No face was found, so that nobody could be cut out.")
 
     def alpha(self, picture: Bgr) -> F32:
         """Return the person's alpha in the next picture, (h, w) 0..1."""
-        if self._count % LOOK_EVERY == 0 or self._face is None:
-            self._look(picture)
-        self._count += 1
-        if self._face is None:
+        found = self._follower.next(picture)
+        if found is None:
             return np.zeros(picture.shape[:2], np.float32)
-        return self._masks.person(picture, self._face, self._others)
+        return self._masks.person(picture, found.face, found.others)
 
-    def _look(self, picture: Bgr) -> None:
-        boxes = [_box(row) for row in self._networks.detector.detect(picture).boxes]
-        if self._last is not None:
-            own = _same_face(self._last, boxes)
-        elif self._point is not None:
-            x, y = self._point
-            own = next((b for b in boxes if b[0] <= x <= b[2] and b[1] <= y <= b[3]), None)
-        else:
-            own = max(boxes, key=lambda box: box[3] - box[1], default=None)
-        self._last = own or self._last
-        self._face, self._others = own, [box for box in boxes if box != own]
-
-
-def _same_face(last: Box, boxes: Sequence[Box]) -> Box | None:
-    """Return which of the boxes the last one has become; none when it is gone: rather nobody than another."""
-    size, middle = max(1, last[3] - last[1]), _middle(last)
-    near = [
-        (math.dist(_middle(box), middle), box)
-        for box in boxes
-        if 1 / ALIKE < (box[3] - box[1]) / size < ALIKE
-        and math.dist(_middle(box), middle) <= FOLLOWED_WIDTHS * (last[2] - last[0])
-    ]
-    return min(near)[1] if near else None
+    def steady_alpha(self, picture: Bgr) -> F32:
+        """Return it held still over time, with nothing kept of another scene."""
+        alpha = self.alpha(picture)
+        if self._follower.is_new_scene:
+            self._steady = SteadyAlpha()
+        return self._steady.next(picture, alpha)
 
 
 def _film(path: Path, wanted: _Wanted, cutter: _Cutter, start_s: float, end_s: float | None) -> None:
@@ -151,9 +124,8 @@ def _film(path: Path, wanted: _Wanted, cutter: _Cutter, start_s: float, end_s: f
     with FilmWriter(
         wanted.out, (media.width, media.height), rate, transparent=behind is None, sound=sound
     ) as film:
-        steady = SteadyAlpha()
         for picture in _shown(frames_at(source, media, start_ms, end_ms, rate), start_ms, end_ms):
-            alpha = steady.next(picture, cutter.alpha(picture))
+            alpha = cutter.steady_alpha(picture)
             if behind is None:
                 film.write(picture, alpha)
             else:
@@ -216,12 +188,3 @@ def _point(face: str) -> tuple[float, float] | None:
     except ValueError as wrong:
         raise InputRejected("bad_face", f"--face {face}: give x,y in pixels, such as 640,210") from wrong
     return x, y
-
-
-def _box(row: F32) -> Box:
-    x0, y0, x1, y1 = (round(float(value)) for value in row)
-    return x0, y0, x1, y1
-
-
-def _middle(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
