@@ -1,5 +1,6 @@
 """A person cut out of a picture and of a film, against mattes drawn by hand and composed here."""
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks.cutout import Cut, backgrounds, compose, overlap, people
 from fanreel.adapters.media.cutout import FilmWriter, SteadyAlpha, poster_of
+from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.commands.cutout import cutout
 from fanreel.domain.faces import F32, Bgr
 from fanreel.errors import InputRejected
@@ -133,6 +135,62 @@ def test_the_command_cuts_a_film_and_keeps_its_length(
         assert blue[1] < 60
         assert overlap((shown[0][..., 0] < 180).astype(np.float32), truth) > 0.8
     assert sorted(tmp_path.iterdir()) == [out, film], "nothing else is left"
+
+
+def film_with_sounds(folder: Path, pictures: list[Bgr]) -> Path:
+    """Pictures, and two sounds beside them: 440 Hz first, then 3 kHz."""
+    silent, film = folder / "silent.mp4", folder / "film.mp4"
+    with FilmWriter(silent, (pictures[0].shape[1], pictures[0].shape[0]), RATE) as writer:
+        for picture in pictures:
+            writer.write(picture)
+    tones = [part for hz in (440, 3_000) for part in ("-f", "lavfi", "-i", f"sine={hz}:d={len(pictures) / 10}")]
+    maps = ["-map", "0:v", "-map", "1:a", "-map", "2:a", "-c:v", "copy", "-c:a", "aac"]
+    command = [ffmpeg_binary(), "-v", "error", "-i", str(silent), *tones, *maps, str(film)]
+    subprocess.run(command, check=True)
+    silent.unlink()
+    return film
+
+
+def test_a_webm_is_vp9_and_opus_with_a_background_too_and_has_the_first_sound_alone(
+    tmp_path: Path, cast: list[Cut], walls: dict[str, Bgr]
+) -> None:
+    film = film_with_sounds(tmp_path, [picture for picture, _, _ in a_walk(cast[0], walls["pitch"], 3)])
+    for name, background, is_see_through in (("seen.webm", "brand", False), ("through.WEBM", "none", True)):
+        cutout(film, tmp_path / name, background=background, face="", start=0.0, end=None)
+        command = [ffmpeg_binary(), "-i", str(tmp_path / name)]
+        told = subprocess.run(command, check=False, capture_output=True, text=True).stderr
+        assert "Video: vp9" in told
+        assert ("alpha_mode" in told.lower()) == is_see_through
+        with av.open(str(tmp_path / name)) as container:
+            (sound,) = container.streams.audio
+            assert sound.codec_context.name in ("opus", "libopus")
+            heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(sound)])
+        loudest = np.fft.rfftfreq(len(heard), 1 / 48_000)[np.abs(np.fft.rfft(heard)).argmax()]
+        assert abs(loudest - 440) < 20
+
+
+def test_the_edge_that_makes_a_size_even_is_seen_through_as_well(tmp_path: Path) -> None:
+    out = tmp_path / "odd.webm"
+    with FilmWriter(out, (63, 63), RATE, transparent=True) as writer:
+        for _ in range(3):
+            writer.write(np.full((63, 63, 3), 200, np.uint8), np.zeros((63, 63), np.float32))
+    command = [ffmpeg_binary(), "-v", "error", "-c:v", "libvpx-vp9", "-i", str(out), "-pix_fmt", "rgba"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-"], check=True, capture_output=True).stdout
+    assert np.frombuffer(raw, np.uint8).reshape(-1, 64, 64, 4)[..., 3].max() < 8
+
+
+def test_nobody_at_the_face_that_was_named_writes_no_film(
+    tmp_path: Path, cast: list[Cut], walls: dict[str, Bgr]
+) -> None:
+    picture, _, face = compose(cast[0], walls["pitch"], 420, 0.5)
+    with FilmWriter(tmp_path / "film.mp4", (640, 640), RATE) as writer:
+        for shown in (walls["pitch"], picture, picture):
+            writer.write(shown)
+    named = f"{(face[0] + face[2]) // 2},{(face[1] + face[3]) // 2}"
+    with pytest.raises(InputRejected) as rejected:
+        cutout(tmp_path / "film.mp4", tmp_path / "cut.mp4", background="brand", face=named, start=0.0, end=None)
+    assert rejected.value.code == "no_face_found"
+    assert [one.name for one in tmp_path.iterdir()] == ["film.mp4"]
 
 
 def test_a_picture_is_cut_out_with_transparency(tmp_path: Path, cast: list[Cut], walls: dict[str, Bgr]) -> None:

@@ -34,6 +34,8 @@ BANDS, BAND_LIGHT = 5, 0.16
 PERSON_HEIGHT = 0.92
 """Height of the person on a poster, as part of it."""
 RIM_SHARE = 0.006
+_H264 = {"c:v": "libx264", "profile:v": "high", "crf": 20, "movflags": "+faststart"}
+_VP9 = {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "cpu-used": 4}
 
 
 class SteadyAlpha:
@@ -137,7 +139,7 @@ def frames_at(
 
 
 class FilmWriter:
-    """Writes pictures of one size as a film: `.mp4` (H.264), or with alphas `.webm` (VP9 with transparency).
+    """Writes pictures of one size as a film: `.mp4` (H.264, AAC) or `.webm` (VP9, Opus; with alphas see-through).
 
     Used with `with`: the file appears when all is done and well; otherwise nothing is left. `sound` is a file with
     its start and end in seconds, of which the first sound goes along.
@@ -199,15 +201,16 @@ def _encoding(
 ) -> list[str]:
     pixels = "bgra" if transparent else "bgr24"
     picture = ffmpeg.input("pipe:0", f="rawvideo", pix_fmt=pixels, s=f"{size[0]}x{size[1]}", r=ratio(rate))
-    streams: list[Any] = [picture.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2").filter("setsar", 1)]
-    options: dict[str, Any] = {"c:v": "libx264", "profile:v": "high", "pix_fmt": "yuv420p", "crf": 20}
-    options |= {"movflags": "+faststart", "map_metadata": -1}
-    if transparent:
-        options = {"c:v": "libvpx-vp9", "pix_fmt": "yuva420p", "crf": 30, "b:v": 0, "cpu-used": 4}
+    edge = "black@0" if transparent else "black"  # 4:2:0 needs an even size
+    even = picture.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2", color=edge)
+    streams: list[Any] = [even.filter("setsar", 1)]
+    is_webm = out.suffix.lower() == ".webm"
+    options: dict[str, Any] = {"pix_fmt": "yuva420p" if transparent else "yuv420p", "map_metadata": -1}
+    options |= _VP9 if is_webm else _H264
     if sound is not None:
         path, start_s, end_s = sound
-        streams.append(ffmpeg.input(f"file:{path.absolute()}", ss=start_s, t=end_s - start_s).audio)
-        options |= {"c:a": "libopus" if transparent else "aac", "ac": 2, "ar": 48_000}
+        streams.append(ffmpeg.input(f"file:{path.absolute()}", ss=start_s, t=end_s - start_s)["a:0"])
+        options |= {"c:a": "libopus" if is_webm else "aac", "ac": 2, "ar": 48_000}
     output = ffmpeg.output(*streams, f"file:{out}", **options).overwrite_output()
     command: list[str] = output.global_args("-hide_banner", "-loglevel", "warning").compile(cmd=ffmpeg_binary())
     return command
