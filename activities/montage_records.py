@@ -8,15 +8,22 @@ they are deleted, so that an interrupted step leaves none behind.
 from fanreel.adapters.services import Services
 from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
 from fanreel.domain import naming
-from fanreel.domain.cancelling import is_held, nothing_planned, withheld
+from fanreel.domain.cancelling import (
+    UPDATE_CANCELLED,
+    UPDATE_FAILED,
+    is_held,
+    is_same_but_progress,
+    is_under_way,
+    nothing_planned,
+    with_told_progress,
+    withheld,
+)
 from fanreel.errors import TransientFault
 
 from .base import log
 from .montage_plans import gather, may_have_montages, style_of
 
 WITHDRAWN = "withdrawn"
-UPDATE_FAILED = "update_failed"
-"""Reason of a montage that is out although a newer one was due and could not be made."""
 
 
 def current_montage(services: Services, work: MontageWork) -> MontageDocument | None:
@@ -37,6 +44,24 @@ def rendering(plan: MontagePlan, *, failed: str | None = None) -> MontageDocumen
         duration_ms=plan.duration_ms,
         version=0,
     )
+
+
+def updating(current: MontageDocument, plan: MontagePlan) -> MontageDocument:
+    """Return a montage that is out, with `plan` as what is made to follow it."""
+    reason = None if current.reason == UPDATE_CANCELLED else current.reason
+    update = {"pending_id": plan.montage_id, "progress": 0.0, "reason": reason}
+    return current if current.pending_id == plan.montage_id else current.model_copy(update=update)
+
+
+def source_missing(out: MontageDocument | None, best: MontagePlan) -> MontageDocument | None:
+    """Return the document of a plan nothing is left to make of; None when what is `out` stays as it is.
+
+    Asked to make a held update after all, it cannot be: kept held, it would wait for a run that has ended.
+    """
+    if out is None:
+        return rendering(best, failed="source_missing")
+    update = {"reason": UPDATE_FAILED, "pending_id": "", "progress": 1.0}
+    return out.model_copy(update=update) if is_held(out) else None
 
 
 def replace_montage(
@@ -91,7 +116,8 @@ def withdraw(services: Services, seen: MontageDocument | None) -> bool:
 def give_up(services: Services, work: MontageWork, reason: str) -> None:
     """Note that `work` could not be made: what waits for it has failed, what is out is no longer up to date.
 
-    What is out and shows what may no longer be shown is hidden: nothing else would come and take it back.
+    What is out and shows what may no longer be shown is hidden: nothing else would come and take it back. What
+    another run makes is left to it: it is published only if it is what would be planned then.
     """
     current = current_montage(services, work)
     if not may_have_montages(services, work.fan_id):
@@ -101,16 +127,11 @@ def give_up(services: Services, work: MontageWork, reason: str) -> None:
         return
     if current is not None and current.status == "ready" and not _may_stay_out(services, work, current):
         log.info("montage.hidden", montage_id=current.montage_id, reason=reason)
-        hidden = (
-            withheld(current)
-            if is_held(current)
-            else rendering(nothing_planned(work.fan_id, work.event_id), failed=reason)
-        )
-        if replace_montage(services, current, hidden) is None:
+        if replace_montage(services, current, _hidden(work, current, reason)) is None:
             raise TransientFault("montage_contended", "Others keep changing this montage; try again later.")
 
     def failed(document: MontageDocument) -> MontageDocument | None:
-        if is_held(document, work):
+        if is_held(document, work) or (not work.montage_id and is_under_way(document)):
             return None
         if document.status == "ready":
             return None if work.montage_id == document.montage_id else _without_update(document, work)
@@ -152,6 +173,17 @@ def _without_update(montage: MontageDocument, work: MontageWork) -> MontageDocum
     return montage.model_copy(update=update)
 
 
+def _hidden(work: MontageWork, current: MontageDocument, reason: str) -> MontageDocument:
+    """Return what takes the place of a montage that may not stay out: the one that another run renders, if any."""
+    if is_held(current):
+        return withheld(current)
+    nothing = nothing_planned(work.fan_id, work.event_id)
+    if is_under_way(current) and current.pending_id != work.montage_id:
+        announced = rendering(nothing.model_copy(update={"montage_id": current.pending_id}))
+        return announced.model_copy(update={"progress": current.progress})
+    return rendering(nothing, failed=reason)
+
+
 def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocument) -> bool:
     try:
         material = gather(services, work)
@@ -164,12 +196,16 @@ def _may_stay_out(services: Services, work: MontageWork, montage: MontageDocumen
 
 
 def _swap(services: Services, seen: MontageDocument, new: MontageDocument) -> MontageDocument | None:
+    """Write `new` over `seen`. The progress a render tells meanwhile overtakes nobody.
+
+    It is told every 2 s, and planning may well take longer: comparing etags, no plan would ever come through.
+    """
     written = False
 
     def change(document: MontageDocument) -> MontageDocument | None:
         nonlocal written
-        written = document.etag == seen.etag
-        return new if written else None
+        written = is_same_but_progress(document, seen)
+        return with_told_progress(new, document) if written else None
 
     known = services.documents.update(MontageDocument, seen.id, seen.fan_id, change)
     return known if written else None

@@ -16,7 +16,7 @@ ASK_EVERY_S = 2.0
 """One read and at most one write of the document in so long: a cancelled render ends within seconds, and hundreds
 of renders at once cost hundreds of requests a second, not thousands."""
 LEAST_STEP = 0.01
-"""Less progress than this is not worth a write."""
+"""Less progress than this is not worth a write; so much is told as soon as a render begins."""
 
 
 class RenderWatch:
@@ -54,7 +54,8 @@ class RenderWatch:
         return self._unwanted
 
     def _told(self, document: MontageDocument) -> MontageDocument | None:
-        part = round(self._part, 2)
+        # Whoever sees some progress knows that this is under way and that its own run says how it ends.
+        part = max(round(self._part, 2), LEAST_STEP)
         # A second attempt does not go back behind what was told before.
         if not is_wanted(document, self._work) or part < document.progress + LEAST_STEP:
             return None

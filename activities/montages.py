@@ -22,7 +22,7 @@ from fanreel.contracts import (
     VideoDocument,
 )
 from fanreel.domain import naming
-from fanreel.domain.cancelling import CANCELLED, UPDATE_CANCELLED, is_held, is_wanted, withheld
+from fanreel.domain.cancelling import CANCELLED, is_held, is_wanted, withheld
 from fanreel.domain.montage import choose_poster
 from fanreel.errors import InputRejected, TransientFault
 from fanreel.profiles import beside_profile
@@ -46,6 +46,8 @@ from .montage_records import (
     rendering,
     replace_montage,
     settle,
+    source_missing,
+    updating,
     withdraw,
 )
 from .montage_watch import RenderWatch
@@ -84,13 +86,14 @@ def render_montage(services: Services, work: MontageWork) -> RenderOutcome:
     plan = services.blobs.get_json(container, naming.montage_plan_blob(work.fan_id, work.montage_id), MontagePlan)
     if plan is None:  # somebody found that it is superseded and has cleaned up
         return RenderOutcome(rendered=False, reason=OVERTAKEN)
-    if not is_wanted(current_montage(services, work), work):
+    watch = RenderWatch(services, work)
+    if watch.is_unwanted():  # and if not, the document tells from here on that this is under way
         return _dropped(services, work)
     rendered = services.blobs.get_json(container, rendered_blob(work), MontageDocument)
     if rendered is not None and _has_files(services, rendered):
         return RenderOutcome(rendered=True)
     try:
-        document = _render(services, plan, RenderWatch(services, work))
+        document = _render(services, plan, watch)
     except InputRejected as rejected:
         if rejected.code == STOPPED:
             return _dropped(services, work)
@@ -146,7 +149,8 @@ def _planned(
     plan = plan_of_what_is_there(services, work, material, best)
     stays = material.shows(current, style_of(services, material.look))
     if plan is None:
-        if not stays and not _announce(services, current, rendering(best, failed="source_missing")):
+        missing = source_missing(current if stays else None, best)
+        if missing is not None and not _announce(services, current, missing):
             return None
         return MontagePlanned(montage_id="", needed=False, reason="source_missing")
     if _is_out(current, plan.montage_id):
@@ -158,7 +162,7 @@ def _planned(
         overwrite=True,
     )
     # A montage that is out stays out meanwhile, unless it shows what is no longer a match.
-    announced = _pending(current, plan) if current is not None and stays else rendering(plan)
+    announced = updating(current, plan) if current is not None and stays else rendering(plan)
     is_announced = announced is current or _announce(services, current, announced)
     if not may_have_montages(services, work.fan_id):  # erased in between: round again takes back what is out
         delete_files(services, work.fan_id, plan.montage_id)
@@ -171,13 +175,6 @@ def _announce(services: Services, current: MontageDocument | None, document: Mon
     if announced is not None:
         settle(services, announced)
     return announced is not None
-
-
-def _pending(current: MontageDocument, plan: MontagePlan) -> MontageDocument:
-    """Return a montage that is out, with `plan` as what is made to follow it."""
-    reason = None if current.reason == UPDATE_CANCELLED else current.reason
-    update = {"pending_id": plan.montage_id, "progress": 0.0, "reason": reason}
-    return current if current.pending_id == plan.montage_id else current.model_copy(update=update)
 
 
 def _still_held(

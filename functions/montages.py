@@ -9,7 +9,7 @@ import azure.functions as func
 from fanreel.adapters.services import Services, get_services
 from fanreel.contracts import MontageDocument, MontageWork
 from fanreel.domain import naming
-from fanreel.domain.cancelling import cancelled, is_held
+from fanreel.domain.cancelling import UPDATE_FAILED, cancelled, is_held
 from fanreel.errors import InputRejected
 
 from .identifiers import is_identifier
@@ -89,7 +89,7 @@ def resume(services: Services, fan_id: str, event_id: str) -> tuple[MontageDocum
     montage = services.documents.get(MontageDocument, document_id, fan_id)
     if montage is None:
         return None, None
-    if montage.cancels == 0 or montage.status == "failed":
+    if montage.cancels == 0 or montage.status == "failed" or montage.reason == UPDATE_FAILED:
         raise InputRejected(NOT_CANCELLED, "This montage was not cancelled.")
     # A montage that was withdrawn meanwhile counts its cancellations from the start.
     said = f"{montage.created_at.isoformat() if montage.created_at else ''} {montage.cancels}"

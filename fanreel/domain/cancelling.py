@@ -1,4 +1,4 @@
-"""Montages that are cancelled: which states there are, and what may follow which.
+"""Montages that are being made or cancelled: which states there are, and what may follow which.
 
 A montage that is being made becomes `cancelled`. One that is out while a newer one is made stays out and only
 loses the newer (`UPDATE_CANCELLED`). Both are *held*: nothing is made for this fan and event, whatever else comes
@@ -9,6 +9,8 @@ from fanreel.contracts import MontageDocument, MontagePlan, MontageWork
 
 UPDATE_CANCELLED = "update_cancelled"
 """Reason of a montage that is out although a newer one was due: somebody cancelled that."""
+UPDATE_FAILED = "update_failed"
+"""Reason of a montage that is out although a newer one was due and could not be made."""
 CANCELLED = "cancelled"
 """Reason why a montage is not made."""
 
@@ -24,9 +26,38 @@ def is_wanted(montage: MontageDocument | None, work: MontageWork) -> bool:
     """Say whether `work.montage_id` is what is being made for this document's fan and event."""
     if montage is None or is_held(montage):
         return False
+    return being_made(montage) == work.montage_id != ""
+
+
+def being_made(montage: MontageDocument) -> str:
+    """Return the id of what is announced, or rendered by now, for this fan and event; empty: nothing."""
     if montage.status == "ready":
-        return montage.pending_id == work.montage_id
-    return montage.status == "rendering" and montage.montage_id == work.montage_id
+        return montage.pending_id
+    return montage.montage_id if montage.status == "rendering" else ""
+
+
+def is_under_way(montage: MontageDocument) -> bool:
+    """Say whether a render of what is being made has begun: from its begin on it tells some progress.
+
+    The run that renders also notes how that ends. What is only announced may be nobody's: its planning may have
+    broken right afterwards.
+    """
+    return being_made(montage) != "" and montage.progress > 0
+
+
+def is_same_but_progress(one: MontageDocument, other: MontageDocument) -> bool:
+    """Say whether nothing was decided between two states of a document: a render told its progress at most."""
+    return _decided(one) == _decided(other)
+
+
+def with_told_progress(new: MontageDocument, current: MontageDocument) -> MontageDocument:
+    """Return `new` with what the render that goes on has told meanwhile; another one's begins as `new` says."""
+    goes_on = being_made(new) == being_made(current) != ""
+    return new.model_copy(update={"progress": current.progress}) if goes_on else new
+
+
+def _decided(montage: MontageDocument) -> MontageDocument:
+    return montage.model_copy(update={"progress": 0.0, "updated_at": None, "etag": None})
 
 
 def cancelled(montage: MontageDocument) -> MontageDocument | None:

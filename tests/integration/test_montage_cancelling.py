@@ -12,11 +12,11 @@ import azure.functions as func
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from activities.montage_watch import ASK_EVERY_S, RenderWatch
+from activities.montage_watch import ASK_EVERY_S, LEAST_STEP, RenderWatch
 from activities.montages import abandon_montage, plan_montage, publish_montage, render_montage
 from fanreel.adapters.services import Services
 from fanreel.contracts import MontageDocument, MontageWork, RenderOutcome
-from fanreel.domain.cancelling import UPDATE_CANCELLED
+from fanreel.domain.cancelling import UPDATE_CANCELLED, UPDATE_FAILED
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions.fans import erase
 from functions.montages import answer_cancel, answer_resume, cancel
@@ -66,7 +66,9 @@ class Slowly:
         with ThreadPoolExecutor(1) as pool:
             rendering: Future[RenderOutcome] = pool.submit(render_montage, self.services, self.work)
             end = time.monotonic() + 60
-            while not (0 < current(self.services).progress < 1 if is_told else renderers(self.folder, FILM)):
+            while not (
+                LEAST_STEP < current(self.services).progress < 1 if is_told else renderers(self.folder, FILM)
+            ):
                 assert not rendering.done(), "finished before anything could happen"
                 assert time.monotonic() < end, "never began"
                 time.sleep(0.2)
@@ -96,6 +98,13 @@ def request(fan_id: str = "ada", event_id: str = "cup") -> func.HttpRequest:
 
 def said(response: func.HttpResponse) -> tuple[int, Any]:
     return response.status_code, json.loads(response.get_body())
+
+
+def publish(services: Services) -> MontageWork:
+    """Publish what is to be planned, without rendering it."""
+    work = plan_and_render(services)
+    assert publish_montage(services, work).needed
+    return work
 
 
 def make_it(services: Services, work: MontageWork = WORK) -> MontageWork:
@@ -171,6 +180,28 @@ def test_what_is_out_stays_out_when_its_update_is_cancelled(
     assert isinstance(start.work, MontageWork)
     make_it(services, start.work)
     assert {clip.video_id for clip in current(services).plan.clips} == {"v-3"}
+
+
+def test_a_held_update_whose_source_is_missing_has_failed_when_it_is_resumed(
+    services: Services, film: Path
+) -> None:
+    unmatch(services, "v-2")
+    first = publish(services)
+    add_video(services, "v-3", film=film)
+    assert plan_montage(services, WORK).needed
+    assert_cancelled(services)
+    for video_id in ("v-1", "v-3"):
+        services.blobs.delete(services.settings.container_videos, f"cup/{video_id}.mp4")
+    start = answer_resume(services, request())[1]
+    assert start is not None
+    assert isinstance(start.work, MontageWork)
+    assert plan_montage(services, start.work).reason == "source_missing"
+    failed = current(services)
+    assert (failed.status, failed.reason, failed.montage_id) == ("ready", UPDATE_FAILED, first.montage_id)
+    response, again = answer_resume(services, request())
+    assert (said(response)[1]["code"], again) == ("not_cancelled", None), "that very run has ended"
+    add_video(services, "v-4", film=film)
+    assert plan_montage(services, WORK).needed, "the next video tries again"
 
 
 def test_a_fan_who_is_erased_stops_the_render_and_leaves_nothing(services: Services, slowly: Slowly) -> None:

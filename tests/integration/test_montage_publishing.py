@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from activities.montage_records import UPDATE_FAILED, rendered_blob
+from activities.montage_plans import Material, gather
+from activities.montage_records import rendered_blob
+from activities.montage_watch import LEAST_STEP, RenderWatch
 from activities.montages import abandon_montage, plan_montage, publish_montage, render_montage
 from fanreel.adapters.media.source import fingerprint
 from fanreel.adapters.originals import is_in_storage
@@ -19,6 +21,7 @@ from fanreel.contracts import (
     VideoDocument,
 )
 from fanreel.domain import naming
+from fanreel.domain.cancelling import UPDATE_FAILED
 from fanreel.local.servers import Azurite, CosmosEmulator
 from functions.fans import erase
 
@@ -192,6 +195,26 @@ def test_a_fan_erased_while_an_update_is_planned_or_rendered_keeps_no_file(
     assert stored(services) == [], "what a render left behind goes with its failure"
 
 
+def begun(services: Services) -> MontageWork:
+    """Plan what is to be planned, and begin to render it as another run would."""
+    work = plan_and_render(services)
+    assert not RenderWatch(services, work).is_unwanted()
+    assert progress(services) == LEAST_STEP
+    return work
+
+
+def tell(services: Services, work: MontageWork, part: float) -> None:
+    watch = RenderWatch(services, work)
+    watch.progress(part)
+    watch.is_unwanted()
+
+
+def progress(services: Services) -> float:
+    current = out(services)
+    assert current is not None
+    return current.progress
+
+
 def stored(services: Services) -> list[str]:
     """Everything kept about the fan in storage and in the montages."""
     assert out(services) is None
@@ -295,6 +318,67 @@ def test_a_montage_whose_planning_broke_is_not_waited_for(services: Services) ->
     failed = out(services)
     assert failed is not None
     assert failed.status == "failed", "announced by the very planning that broke"
+
+
+def test_a_plan_that_takes_longer_than_a_render_tells_its_progress_is_announced(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way = begun(services)
+    unmatch(services, "v-1")
+    told: list[float] = []
+
+    def gathered(*arguments: Any) -> Material:
+        material = gather(*arguments)
+        told.append(0.02 * (len(told) + 2))
+        tell(services, under_way, told[-1])
+        return material
+
+    monkeypatch.setattr("activities.montages.gather", gathered)
+    newer = plan_montage(services, WORK)
+    assert newer.needed
+    announced = out(services)
+    assert announced is not None
+    assert (announced.montage_id, announced.progress) == (newer.montage_id, 0.0)
+    assert plan_montage(services, WORK).montage_id == newer.montage_id
+    assert len(told) == 2, "once each"
+
+
+def test_announced_again_a_render_under_way_keeps_its_progress(services: Services) -> None:
+    under_way = begun(services)
+    tell(services, under_way, 0.4)
+    assert plan_montage(services, WORK).montage_id == under_way.montage_id
+    assert progress(services) == 0.4
+
+
+@pytest.mark.parametrize("is_update", [False, True])
+def test_a_broken_plan_does_not_end_a_render_under_way(services: Services, is_update: bool) -> None:
+    if is_update:
+        assert publish_montage(services, plan_and_render(services)).needed
+        add_video(services, "v-3")
+    under_way = begun(services)
+    abandon_montage(services, WORK)
+    assert not RenderWatch(services, under_way).is_unwanted()
+    assert f"ada/{under_way.montage_id}.mp4" in files(services)
+    assert publish_montage(services, under_way).needed
+    published = out(services)
+    assert published is not None
+    assert (published.status, published.montage_id) == ("ready", under_way.montage_id)
+
+
+def test_what_may_not_stay_out_is_hidden_and_the_right_one_under_way_goes_on(services: Services) -> None:
+    wrong = plan_and_render(services)
+    assert publish_montage(services, wrong).needed
+    add_video(services, "v-3")
+    right = begun(services)
+    unmatch(services, "v-1", "v-2")
+    abandon_montage(services, WORK)
+    hidden = out(services)
+    assert hidden is not None
+    assert (hidden.status, hidden.plan.clips, hidden.files) == ("rendering", (), {})
+    assert files(services) == [f"ada/{right.montage_id}.mp4"]
+    assert not RenderWatch(services, right).is_unwanted()
+    assert publish_montage(services, right).reason == "overtaken", "it shows what is no longer a match, too"
+    assert out(services) is None
 
 
 def test_a_failed_update_is_told_until_it_is_made_or_not_needed(services: Services) -> None:

@@ -1,9 +1,20 @@
 """What a cancellation makes of a montage, and what lifts it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fanreel.contracts import MontageClip, MontageDocument, MontagePlan, MontageWork
-from fanreel.domain.cancelling import UPDATE_CANCELLED, cancelled, is_held, is_wanted, withheld
+from fanreel.domain.cancelling import (
+    UPDATE_CANCELLED,
+    cancelled,
+    is_held,
+    is_same_but_progress,
+    is_under_way,
+    is_wanted,
+    with_told_progress,
+    withheld,
+)
 
 CLIP = MontageClip(video_id="v", start_ms=0, end_ms=2_000, score=1, reason="r", appearance_id="v-a00000")
 PLAN = MontagePlan(
@@ -72,3 +83,40 @@ def test_wanted_is_what_is_being_made_and_nothing_else() -> None:
 def test_withheld_remembers_all_files_that_have_to_go() -> None:
     montage = UPDATED.model_copy(update={"superseded": ("m-0",)})
     assert withheld(montage).superseded == ("m-0", "m-1", "m-2")
+
+
+def test_nothing_is_under_way_that_is_only_announced_or_has_ended() -> None:
+    assert is_under_way(MADE)
+    assert is_under_way(UPDATED)
+    announced = {"progress": 0.0}
+    for montage in (MADE, UPDATED):
+        assert not is_under_way(montage.model_copy(update=announced))
+        held = cancelled(montage)
+        assert held is not None
+        assert not is_under_way(held)
+    assert not is_under_way(OUT), "its progress is that of what is out"
+    assert not is_under_way(MADE.model_copy(update={"status": "failed"}))
+
+
+def test_progress_told_meanwhile_is_no_decision_and_everything_else_is() -> None:
+    later = {"progress": 0.6, "etag": "2", "updated_at": datetime(2026, 1, 2, tzinfo=UTC)}
+    assert is_same_but_progress(MADE, MADE.model_copy(update=later))
+    decisions = [
+        {"status": "cancelled"}, {"montage_id": "m-2"}, {"pending_id": "m-2"}, {"reason": "withdrawn"},
+        {"cancels": 1}, {"superseded": ("m-0",)}, {"version": 2}, {"files": {"mp4": "ada/m-1.mp4"}},
+        {"created_at": datetime(2026, 1, 2, tzinfo=UTC)},
+    ]  # fmt: skip
+    for decision in decisions:
+        assert not is_same_but_progress(MADE, MADE.model_copy(update=decision)), decision
+
+
+def test_only_the_render_that_goes_on_keeps_its_progress() -> None:
+    told = MADE.model_copy(update={"progress": 0.6})
+    assert with_told_progress(MADE, told).progress == 0.6
+    for new in (MADE.model_copy(update={"montage_id": "m-2", "progress": 0.0}), withheld(MADE)):
+        assert with_told_progress(new, told).progress == 0.0
+    taken_up_again = MADE.model_copy(update={"progress": 0.0})
+    assert with_told_progress(taken_up_again, told.model_copy(update={"status": "failed"})).progress == 0.0
+    shown_again = UPDATED.model_copy(update={"pending_id": "m-1", "progress": 0.0})
+    assert with_told_progress(shown_again, told).progress == 0.6
+    assert with_told_progress(OUT, told).progress == 1.0
