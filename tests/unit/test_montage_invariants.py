@@ -8,7 +8,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from fanreel.contracts import Gap, RenderStyle, Shot
-from fanreel.domain.captions import is_allowed
+from fanreel.domain.captions import ClipFacts, is_allowed
 from fanreel.domain.montage import find_moments
 
 from .montage_material import BESIDE, LOOK_MS, PLACE, PLAIN, STYLE, appearance, match, plan_or_none, video
@@ -125,7 +125,7 @@ def test_every_plan_keeps_the_rules_whatever_the_material(made, style, render, r
     assert_order(result)
     for clip in result.clips:
         here = [one for one in seen if one.video_id == clip.video_id]
-        assert is_allowed(clip.caption)
+        assert is_allowed(clip.caption, ClipFacts(excited=True))
         assert clip.reason
         if clip.kind == "opener":
             event("opener")

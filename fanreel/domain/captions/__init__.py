@@ -5,7 +5,8 @@ network     a captioning network's words, where they may be shown
 motion      how a face moves up the picture
 score       what scoreboards say, reduced to the score
 sentences   facts → one English sentence
-words       what no caption may ever say
+vocabulary  every word that a caption may be made of
+words       which of them may stand beside each other, and be said of whom
 """
 
 from .facts import ClipFacts, clip_facts, crowd_level

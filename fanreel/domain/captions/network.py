@@ -8,7 +8,7 @@ from .words import is_allowed
 
 MIN_WORDS = 4
 """Less is no description; networks that see nothing say "a"."""
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z ,'-]*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z ,-]*")
 REPEATED_WORDS = 3
 """So many words in a row, said twice: the network has lost its thread."""
 
@@ -16,21 +16,18 @@ REPEATED_WORDS = 3
 def network_caption(said: str, facts: ClipFacts) -> str:
     """Return what a network said as a sentence, or the measured caption when that may not be shown.
 
-    It may not when it breaks the rules of `words`, tells another gender than the measured one or that of a child,
-    speaks of a child where none was measured or repeats itself, is too long, or is no plain English.
+    It may not when it breaks the rules of `words`, which every single word must keep, repeats itself, is too long
+    or no plain English.
     """
     text = " ".join(said.strip().rstrip(".").split())
     return f"{text[0].upper()}{text[1:]}." if _may_be_shown(text, facts) else caption_clip(facts)
 
 
 def _may_be_shown(text: str, facts: ClipFacts) -> bool:
-    words = re.findall(r"[a-z'-]+", text.lower())
+    words = re.findall(r"[a-z-]+", text.lower())
     if len(words) < MIN_WORDS or len(text) >= MAX_CHARACTERS or _PLAIN.fullmatch(text) is None:
         return False
-    if facts.age_group != "child" and {"child", "children", "kid", "kids", "toddler"} & set(words):
-        return False
-    gender = "undetermined" if facts.age_group == "child" else facts.gender
-    return is_allowed(f"{text}.", gender) and not _repeats(words) and not _names(text)
+    return is_allowed(f"{text}.", facts) and not _repeats(words) and not _names(text)
 
 
 def _repeats(words: list[str]) -> bool:
