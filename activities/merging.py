@@ -8,6 +8,7 @@ from fanreel.contracts import (
     AppearanceDocument,
     Document,
     FinishWork,
+    Gap,
     InsightsDocument,
     PersonDocument,
     SegmentResult,
@@ -17,6 +18,7 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.captions import score_spans
+from fanreel.domain.fitting import fitted
 from fanreel.domain.merging import merge_segments
 from fanreel.domain.shot_kinds import KindModel, read_model
 from fanreel.errors import InputRejected
@@ -25,6 +27,9 @@ from fanreel.profiles import DEFAULT, beside_profile, profile_or_default
 from .base import activity, log
 from .segments import finished_attempt
 from .videos import advanced, is_overtaken, load_plan, update_video
+
+TOLD_GAPS = 50
+"""So many gaps are told of in words: a badly damaged file can have one a second."""
 
 
 @activity
@@ -56,6 +61,7 @@ def merge_video(services: Services, work: VideoWork) -> None:
     _replace_all(services, work.video_id, PersonDocument, merged.people)
     insights = InsightsDocument(
         video_id=work.video_id,
+        loudness_db=merged.loudness_db,
         sound=merged.sound,
         excitement=merged.excitement,
         action=merged.action,
@@ -65,12 +71,11 @@ def merge_video(services: Services, work: VideoWork) -> None:
     services.blobs.put_json(container, naming.insights_blob(work.video_id), insights, overwrite=True)
 
     def described(document: VideoDocument) -> VideoDocument:
-        return advanced(document, "matching").model_copy(
+        whole = advanced(document, "matching").model_copy(
             update={
                 "shots": merged.shots,
                 "frame_width": max((result.frame_width for result in results), default=0),
                 "frame_height": max((result.frame_height for result in results), default=0),
-                "loudness_db": merged.loudness_db,
                 "excitement": merged.excitement,
                 "crowd": merged.sound.crowd,
                 "sounds": merged.sounds,
@@ -82,6 +87,10 @@ def merge_video(services: Services, work: VideoWork) -> None:
                 "seconds": merged.seconds,
             }
         )
+        fitting = fitted(whole)
+        if fitting.left_out:
+            log.warning("video.too_large_to_store_whole", left_out=fitting.left_out, shots=len(merged.shots))
+        return fitting.video
 
     update_video(services, work, described)
     log.info("video.merged", appearances=len(merged.appearances), people=len(merged.people), gaps=len(merged.gaps))
@@ -97,18 +106,22 @@ def finish_video(services: Services, work: FinishWork) -> None:
         if not document.gaps and not work.failed_segments:
             return document.model_copy(update={"status": "ready", "reason": None})
         reason = document.gaps[0].reason if document.gaps else "segment_failed"
-        spans = ", ".join(f"{gap.start_ms}-{gap.end_ms} ms ({gap.reason})" for gap in document.gaps)
         return document.model_copy(
-            update={
-                "status": "ready_partial",
-                "reason": reason,
-                "reason_detail": f"Not analysed: {spans}." if spans else None,
-            }
+            update={"status": "ready_partial", "reason": reason, "reason_detail": told_gaps(document.gaps)}
         )
 
     document = update_video(services, work.video, finished)
     if document is not None:
         log.info("video.finished", status=document.status, reason=document.reason)
+
+
+def told_gaps(gaps: Sequence[Gap]) -> str | None:
+    """Return the gaps in words, the first `TOLD_GAPS` of them; None where there is none."""
+    if not gaps:
+        return None
+    spans = ", ".join(f"{gap.start_ms}-{gap.end_ms} ms ({gap.reason})" for gap in gaps[:TOLD_GAPS])
+    more = len(gaps) - TOLD_GAPS
+    return f"Not analysed: {spans}{f' and {more} more' if more > 0 else ''}."
 
 
 def _kinds(services: Services, video_id: str) -> KindModel | None:

@@ -1,10 +1,11 @@
 """Cosmos DB documents. The partition key of each is named in its docstring (DESIGN §3)."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer, field_validator
 
 from .base import Document, Message, ModelContract, Vectors, Wire
+from .columns import from_columns, to_columns
 from .vision import ReadText
 
 VideoStatus = Literal[
@@ -62,6 +63,11 @@ class SoundEvent(Wire):
     kind: SoundKind
     instances: tuple[SoundSpan, ...]
 
+    @field_validator("instances", mode="before")
+    @classmethod
+    def _read_spans(cls, stored: object) -> object:
+        return from_columns(stored)
+
 
 class ScoreSpan(Wire):
     """The score that the graphics show from `start_ms` to `end_ms`, like `2–1`."""
@@ -106,6 +112,8 @@ class InsightsDocument(Message):
     """Blob `results/<videoId>/insights`: the raw curves behind the video document's public view."""
 
     video_id: str
+    loudness_db: tuple[float, ...] = ()
+    """K-weighted level in dBFS, one value per second from 0; -120 for silence."""
     sound: CrowdSound = CrowdSound()
     excitement: tuple[float, ...] = ()
     action: tuple[float, ...] = ()
@@ -132,7 +140,11 @@ class Gap(Wire):
 
 
 class VideoDocument(Document):
-    """Container `videos`, /videoId; id = videoId. One per broadcast: state, progress and insights."""
+    """Container `videos`, /videoId; id = videoId. One per broadcast: state, progress and insights.
+
+    Its long lists are stored as columns (`columns`), as the store takes no document above 2 MB; records are read,
+    too.
+    """
 
     video_id: str
     event_id: str
@@ -151,8 +163,6 @@ class VideoDocument(Document):
     segment_states: dict[str, Literal["queued", "done", "failed"]] = Field(default_factory=dict)
     """Per segment id; a map so that progress is an idempotent patch."""
     shots: tuple[Shot, ...] = ()
-    loudness_db: tuple[float, ...] = ()
-    """One value per second from 0."""
     excitement: tuple[float, ...] = ()
     """Crowd and faces together, 0..1, one value per second from 0."""
     profile: str = "default"
@@ -172,6 +182,19 @@ class VideoDocument(Document):
     people: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds spent, per stage, summed over segments."""
+
+    @field_serializer("shots", "scores", "gaps", when_used="json")
+    def _stored_spans(self, spans: tuple[Wire, ...]) -> dict[str, Any]:
+        return to_columns(spans)
+
+    @field_serializer("sounds", when_used="json")
+    def _stored_sounds(self, sounds: tuple[SoundEvent, ...]) -> list[dict[str, Any]]:
+        return [{"kind": event.kind, "instances": to_columns(event.instances)} for event in sounds]
+
+    @field_validator("shots", "scores", "gaps", mode="before")
+    @classmethod
+    def _read_spans(cls, stored: object) -> object:
+        return from_columns(stored)
 
     def counts(self) -> SegmentCounts:
         """Return how many segments there are, are done, have failed."""
