@@ -122,7 +122,7 @@ def test_an_opener_stays_out_only_while_nobody_in_it_could_be_its_subject(
         services.documents.upsert_many([fan, far])
         services.documents.upsert_many([match(fan)])
         material = gather(services, WORK)
-        style = style_of(services, material.videos)
+        style = style_of(services, material.look)
         assert set(material.appearances) == {fan.id, far.id}
         plan = best_plan(services, WORK, material)
         assert plan is not None
