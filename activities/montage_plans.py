@@ -1,7 +1,10 @@
 """What a fan's montage can be made of, and what would be planned of it now."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
@@ -13,11 +16,14 @@ from fanreel.contracts import (
     MontageDocument,
     MontagePlan,
     MontageWork,
+    RenderStyle,
     VideoDocument,
 )
 from fanreel.domain.montage import Moment, MontageStyle, find_moments, opener_shots, shows_nobody
 from fanreel.domain.montage import plan_montage as plan_clips
-from fanreel.profiles import DEFAULT, profile_or_default
+from fanreel.domain.profiles import Profile
+from fanreel.errors import InputRejected
+from fanreel.profiles import DEFAULT, beside_profile, profile_or_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def best_plan(services: Services, work: MontageWork, material: Material) -> Mont
         material.appearances,
         material.videos,
         style_of(services, look),
-        profile.render_style(look.title, look.subtitle),
+        _with_music(services, profile, profile.render_style(look.title, look.subtitle)),
         profile=profile.name,
     )
 
@@ -156,6 +162,22 @@ def event_look(services: Services, event_id: str) -> EventLook:
     named = next((row["profile"] for row in videos if row.get("profile", DEFAULT) != DEFAULT), DEFAULT)
     titled = next((row for row in videos if row.get("title")), {})
     return EventLook(named, titled.get("title", ""), titled.get("subtitle", ""))
+
+
+def _with_music(services: Services, profile: Profile, style: RenderStyle) -> RenderStyle:
+    """Return the style with what its music is, not only what it is called; a missing file plays nothing."""
+    if not style.music_bed:
+        return style
+    try:
+        path = beside_profile(profile.name, style.music_bed, services.settings.profile_dir)
+    except InputRejected:
+        return style
+    return style.model_copy(update={"music_sha256": _sha256(path, path.stat().st_mtime_ns)})
+
+
+@lru_cache(maxsize=16)
+def _sha256(path: Path, _changed_ns: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _lies_in(clip: MontageClip, moment: Moment) -> bool:

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 _lock = Lock()
 _loaded: dict[Path, PersonMasks | None] = {}
 
+MOST_AT_EDGE = 0.15
+"""Part of the picture's upper or side edge that they may fill: an elbow, not a head or half a neighbour."""
 LEAST_FACE = 0.6
 """Part of the face's box that a cut must keep: a face fills about .8 of its box."""
 NEAR_MS = 400
@@ -60,7 +62,7 @@ def poster_picture(
         except ModelFault as fault:
             log.warning("poster.not_cut_out", reason=fault.code)
             return frame
-        if not _holds(alpha, _in_film(face, media, size)):
+        if not _holds(alpha, _in_film(face, media, size)) or _is_cut_off(alpha, media, size):
             return frame
         cut = poster_of(frame, alpha, size, style.brand_colour, style.accent_colour)
         return frame if cut is None else cut
@@ -86,6 +88,14 @@ def _holds(alpha: F32, face: Box) -> bool:
     x0, y0, x1, y1 = (max(0, value) for value in face)
     part = alpha[y0:y1, x0:x1]
     return part.size > 0 and float(part.mean()) >= LEAST_FACE
+
+
+def _is_cut_off(alpha: F32, media: MediaInfo, size: tuple[int, int]) -> bool:
+    """Tell whether the picture's own edge cuts into them: which before another ground would be a straight line."""
+    x0, y0, x1, y1 = _in_film((0, 0, media.width, media.height), media, size)
+    picture = alpha[y0:y1, x0:x1]
+    edges = (picture[0], picture[:, 0], picture[:, -1])
+    return any(float((edge > 0.5).mean()) > MOST_AT_EDGE for edge in edges)
 
 
 def _face(clip: MontageClip, pts_ms: int) -> Box | None:

@@ -424,6 +424,8 @@ class RenderStyle(Wire):
     denoise: bool = True
     music_bed: str = ""
     """File name of the profile's music, laid under the whole; empty: none."""
+    music_sha256: str = ""
+    """Of that file's bytes: another music under the same name is another montage."""
     music_gain_db: float = -18.0
     duck_db: float = 9.0
     """How far the music gives way where the broadcast's own sound is up."""

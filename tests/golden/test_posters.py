@@ -146,3 +146,14 @@ def test_a_cut_that_loses_the_face_is_not_used() -> None:
     assert make is not None
     empty = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     assert np.array_equal(make(empty), empty)
+
+
+def test_who_is_cut_by_the_pictures_edge_is_not_cut_out() -> None:
+    settings = Settings()
+    fan, _ = people(settings.node_modules)
+    picture, _, face = compose(fan, backgrounds(settings.node_modules)["pitch"], 620, 0.08)
+    box = (max(0, face[0]), face[1], face[2], face[3])
+    make = poster_picture(settings, plan(box, "cutout"), Poster(0, 2_000), Material((), {}, {}), MEDIA)
+    assert make is not None
+    film = in_film(picture)
+    assert np.array_equal(make(film), film)

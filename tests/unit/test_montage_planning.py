@@ -194,6 +194,7 @@ def test_cards_without_words_or_with_little_of_the_fan_are_left_out_and_the_titl
         {"brand_colour": "#ffffff"},
         {"denoise": False},
         {"music_bed": "anthem.mp3"},
+        {"music_sha256": "ab"},
         {"poster": "cutout"},
     ],
 )
