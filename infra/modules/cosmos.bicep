@@ -100,6 +100,30 @@ resource sqlContainers 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/conta
             path: '/boxes/*'
           }
           {
+            path: '/shots/*'
+          }
+          {
+            path: '/crowd/*'
+          }
+          {
+            path: '/excitement/*'
+          }
+          {
+            path: '/sounds/*'
+          }
+          {
+            path: '/scores/*'
+          }
+          {
+            path: '/gaps/*'
+          }
+          {
+            path: '/highlights/*'
+          }
+          {
+            path: '/plan/*'
+          }
+          {
             path: '/ptsMs/*'
           }
           {
