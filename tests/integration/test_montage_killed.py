@@ -104,7 +104,7 @@ with scratch_folder("test", pathlib.Path(sys.argv[1])) as folder:
 """
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_what_a_maker_of_files_started_ends_with_it(tmp_path: Path, ended_by: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", MAKER, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -53,7 +53,7 @@ def scratch_folder(purpose: str, root: Path | None = None) -> Generator[Path]:
 
 @contextlib.contextmanager
 def _guarded(folder: Path) -> Generator[None]:
-    """Have the folder cleaned up when this process ends within the block."""
+    """Have the folder cleaned up at the end of the block, or of this process within it."""
     try:
         # In a session of its own no signal meant for us ends it, too.
         guard = subprocess.Popen(
@@ -66,11 +66,8 @@ def _guarded(folder: Path) -> Generator[None]:
         log.warning("scratch.unguarded", error=type(fault).__name__)
         yield
         return
-    with guard:
-        try:
-            yield
-        finally:
-            guard.kill()
+    with guard:  # closes the pipe and waits for its end
+        yield
 
 
 def remove_abandoned(root: Path, prefix: str) -> None:
