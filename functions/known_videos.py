@@ -62,7 +62,8 @@ def takes_over(services: Services, upload: Upload) -> bool:
 
     services.documents.update(VideoDocument, video_id, video_id, taken)
     starts = bool(use) and use[0] in ("same", "retake")
-    log.info("video.known", video_id=video_id, name=upload.document.name, use=use[0] if use else "gone")
+    what = "video.taken_again" if starts else "video.duplicate"
+    log.info(what, video_id=video_id, name=upload.document.name, use=use[0] if use else "gone")
     return starts
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter, uniform_filter1d
+from scipy.ndimage import convolve1d, median_filter
 
 from fanreel.contracts import CrowdSound, SoundEvent, SoundKind, SoundResult, SoundSpan
 from fanreel.domain.sound_kinds import KINDS
@@ -133,10 +133,12 @@ def _smoothed(column: F64) -> F64:
 
 def _around(values: F64, width: int, *, inside_only: bool = True) -> F64:
     """Return the mean over the width seconds around each; at the ends over those that there are, or zeros too."""
-    mean = np.asarray(uniform_filter1d(values, width, mode="constant"), np.float64)
+    # Not a running sum: that would carry what a roar was rounded by into the silence after it.
+    share = np.full(width, 1 / width)
+    mean = np.asarray(convolve1d(values, share, mode="constant"), np.float64)
     if not inside_only:
         return mean
-    return mean / np.asarray(uniform_filter1d(np.ones(len(values)), width, mode="constant"), np.float64)
+    return mean / np.asarray(convolve1d(np.ones(len(values)), share, mode="constant"), np.float64)
 
 
 def _spans(curve: Sequence[float], on: float, off: float) -> tuple[SoundSpan, ...]:

@@ -1,8 +1,10 @@
 """The host's small languages: blob patterns, schedules, routes, time spans, settings, metadata rules."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -322,7 +324,10 @@ def test_local_settings_rules() -> None:
     assert validate_local_settings({**good, "Host": {"LocalHttpPort": 0}})
 
 
-def test_a_broken_app_file_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_broken_app_file_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is loaded here must not stay what others import by this name.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "function_app", ModuleType("function_app"))
     with pytest.raises(AppError, match="no function_app"):
         load_app(tmp_path)
     (tmp_path / "function_app.py").write_text("import nothing_like_this\n")
