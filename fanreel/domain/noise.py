@@ -7,12 +7,14 @@ nothing is touched. The floor of each band is a low percentile of its smoothed p
 Trans. Speech and Audio Processing 9(5), 2001), over one whole montage instead of a sliding window.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
+Samples = NDArray[np.float32] | NDArray[np.float64]
 
 RATE = 48_000
 BANDS_HZ = np.array([80, 120, 180, 270, 410, 620, 930, 1400, 2100, 3150, 4750, 7100, 10700, 16000, 24000.0])
@@ -45,6 +47,11 @@ HUM_HARMONICS = 16
 HUM_ABOVE_DB = 15.0
 """A line of hum stands this far above both sides, in the quietest moments too: notes of music end."""
 LEAST_HUM_LINES = 3
+HUM_BINS = round(max(HUM_BASES_HZ) * HUM_HARMONICS * HUM_WINDOW / RATE) + 9
+"""All that is looked at: the highest harmonic and what is beside it."""
+
+BLOCK_SAMPLES = 1 << 20
+"""Windows are transformed so many samples at once: those of three minutes together would take 600 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ class Noise:
     hum_hz: tuple[float, ...] = ()
 
 
-def measure_noise(samples: F64) -> Noise | None:
+def measure_noise(samples: Samples) -> Noise | None:
     """Return the steady noise under a sound (one channel at RATE, full scale 1); None where there is none.
 
     Sounds shorter than 0.5 s say nothing about what stays.
@@ -86,12 +93,12 @@ def measure_noise(samples: F64) -> Noise | None:
     return Noise(reduction_db, middle_db, tuple(np.round(bands_db, 1).tolist()), hum_hz)
 
 
-def hum_lines(samples: F64) -> tuple[float, ...]:
+def hum_lines(samples: Samples) -> tuple[float, ...]:
     """Return the multiples of 50 or 60 Hz at which a steady line stands in the quietest moments; none if few."""
     if len(samples) < HUM_WINDOW * 2:
         return ()
-    frames = np.lib.stride_tricks.sliding_window_view(samples, HUM_WINDOW)[:: HUM_WINDOW // 4]
-    spectrum = np.abs(np.fft.rfft(frames * np.blackman(HUM_WINDOW))) ** 2
+    spectra = _spectra(samples, np.blackman(HUM_WINDOW), HUM_WINDOW // 4)
+    spectrum = np.concatenate([block[:, :HUM_BINS].copy() for block in spectra])
     quiet_db = _db(np.percentile(spectrum, FLOOR_PERCENTILE, axis=0))
     found = [_lines(quiet_db, base_hz) for base_hz in HUM_BASES_HZ]
     best = max(found, key=len)
@@ -109,25 +116,37 @@ def _lines(quiet_db: F64, base_hz: float) -> tuple[float, ...]:
     return tuple(lines)
 
 
-def _band_powers(samples: F64, hum_hz: tuple[float, ...]) -> tuple[F64, F64]:
+def _spectra(samples: Samples, window: F64, step: int) -> Iterator[F64]:
+    """Yield the power spectra of the windows, one a row, a block of windows at a time."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[::step]
+    rows = max(1, BLOCK_SAMPLES // len(window))
+    for at in range(0, len(frames), rows):
+        yield np.abs(np.fft.rfft(frames[at : at + rows] * window)) ** 2
+
+
+def _band_powers(samples: Samples, hum_hz: tuple[float, ...]) -> tuple[F64, F64]:
     """Return the smoothed power density per window and band, and over all; white noise has its variance.
 
     What the notches will take is left out, and so is what touches digital silence (cards, gated microphones):
     that is no floor.
     """
     window = np.hanning(WINDOW)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[:: WINDOW // 2]
-    spectrum = np.abs(np.fft.rfft(frames * window)) ** 2 / (window @ window)
     hz = np.fft.rfftfreq(WINDOW, 1 / RATE)
     usable = np.ones(len(hz), bool)
     for line_hz in hum_hz:
         usable &= np.abs(hz - line_hz) > 2 * RATE / WINDOW
     edges_hz = np.sqrt(BANDS_HZ[1:] * BANDS_HZ[:-1])
     band = np.searchsorted(edges_hz, hz)
-    columns = [_mean(spectrum, (band == index) & usable) for index in range(len(BANDS_HZ))]
-    total = spectrum[:, usable].mean(axis=1)
+    chosen = [*((band == index) & usable for index in range(len(BANDS_HZ))), usable]
+    means = np.concatenate(
+        [
+            np.stack([_mean(block, bins) for bins in chosen], axis=1) / (window @ window)
+            for block in _spectra(samples, window, WINDOW // 2)
+        ]
+    )
+    total = means[:, -1]
     heard = _smoothed(np.convolve(total > SILENT_POWER, np.ones(3), "same") == 3) > 1 - 1e-9
-    power = np.stack([_smoothed(column)[heard] for column in columns], axis=1)
+    power = np.stack([_smoothed(column)[heard] for column in means.T[:-1]], axis=1)
     return power, _smoothed(total)[heard]
 
 

@@ -1,11 +1,13 @@
 """Steady noise and hum: found where it can be told from everything else, and only there."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fanreel.domain.noise import BANDS_HZ, RATE, REDUCTION_DB, hum_lines, measure_noise
+from fanreel.domain.noise import BANDS_HZ, BLOCK_SAMPLES, RATE, REDUCTION_DB, hum_lines, measure_noise
 
 pytestmark = pytest.mark.unit
 
@@ -60,6 +62,18 @@ def test_notes_and_noise_are_no_hum():
     assert hum_lines(notes(3) * 0.3 + white(3, -50)) == ()
     assert hum_lines(white(3, -20)) == ()
     assert hum_lines(white(0.3, -20)) == ()
+
+
+def test_memory_does_not_grow_with_the_windows():
+    samples = (words(40, -12) + white(40, -45)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        assert measure_noise(samples) is not None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A block as samples, as complex spectrum and as power: 8 + 8 + 4 + 4 bytes a sample; all windows took 130 MB.
+    assert peak < 40 * BLOCK_SAMPLES
 
 
 @settings(max_examples=20, deadline=None)
