@@ -122,9 +122,14 @@ class Settings(BaseSettings):
         description="Expected strangers matched per search of one video; sets the threshold.",
     )
     montage_min_ms: int = Field(
-        default=15_000, ge=1_000, description="Aimed shortest montage, material permitting."
+        default=15_000, ge=1_000, le=180_000, description="Aimed shortest montage, material permitting."
     )
-    montage_max_ms: int = Field(default=45_000, ge=2_000, description="Longest montage.")
+    montage_max_ms: int = Field(
+        default=45_000,
+        ge=2_000,
+        le=180_000,
+        description="Longest montage. One ffmpeg process holds all its clips open: memory grows with them.",
+    )
     montage_height: int = Field(default=720, ge=240, le=2160, description="Output height in pixels, 16:9.")
     profile_dir: Path | None = Field(
         default=None, description="Directory of the operator's own profiles, looked into before the built-in ones."

@@ -16,6 +16,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
+MAX_MONTAGE_SECONDS = 180
+"""As the settings' `montage_max_ms`: one ffmpeg process holds every clip of a film open, so that its memory, and
+the time until it begins, grow with their number; nobody watches more than three minutes of themselves."""
+
+
 class _Part(BaseModel):
     """A table of a profile: a name it does not know is a mistake, not a wish."""
 
@@ -58,8 +63,8 @@ class PictureProfile(_Part):
 class MontageProfile(_Part):
     """What differs of `MontageStyle` and `RenderStyle`; nothing: the default, or what the settings say."""
 
-    min_seconds: float | None = Field(default=None, ge=1, le=600)
-    max_seconds: float | None = Field(default=None, ge=2, le=600)
+    min_seconds: float | None = Field(default=None, ge=1, le=MAX_MONTAGE_SECONDS)
+    max_seconds: float | None = Field(default=None, ge=2, le=MAX_MONTAGE_SECONDS)
     order: Literal["chronological", "build_up"] = "chronological"
     opener: bool = True
     """Begin with the match: a wide shot just before the first moment, where one fits."""
@@ -67,7 +72,8 @@ class MontageProfile(_Part):
     """Play the peak of the best clip at half speed."""
     formats: tuple[MontageFormat, ...] = ("16:9", "9:16")
     title_seconds: float = Field(default=2.0, ge=0.5, le=6)
-    end_text: str = ""
+    end_text: str = Field(default="", max_length=80)
+    """Four lines of a card at the most: more is cut off."""
     end_seconds: float = Field(default=1.5, ge=0.5, le=6)
     lower_third: Literal["none", "title", "caption"] = "none"
     brand_colour: Colour = "#101820"

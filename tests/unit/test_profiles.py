@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from fanreel.domain.profiles import MontageProfile, PictureProfile, Profile
+from fanreel.domain.profiles import MAX_MONTAGE_SECONDS, MontageProfile, PictureProfile, Profile
 from fanreel.errors import InputRejected
 from fanreel.profiles import beside_profile, load_profile, profile_names, profile_or_default
+from fanreel.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +48,8 @@ def test_a_profile_name_is_never_a_path(name: str) -> None:
         ('description = "x"\n[montage]\norder = "random"', "montage.order"),
         ('description = "x"\n[montage]\nbrand_colour = "red; drawbox"', "montage.brand_colour"),
         ('description = "x"\n[[picture.graphics]]\nname = "bug"\nbox = [0.5, 0, 0.1, 1]', "picture.graphics.0"),
+        ('description = "x"\n[montage]\nmax_seconds = 181', "montage.max_seconds"),
+        (f'description = "x"\n[montage]\nend_text = "{"a" * 81}"', "montage.end_text"),
         ("description = ", "Invalid value"),
         ("[montage]", "description"),
     ],
@@ -84,6 +88,13 @@ def test_lengths_are_the_settings_unless_the_profile_names_them() -> None:
     short = Profile(name="p", description="p", montage=MontageProfile(max_seconds=20))
     assert plain.montage_style(720, min_ms=10_000, max_ms=40_000).max_ms == 40_000
     assert short.montage_style(720, min_ms=30_000, max_ms=40_000).min_ms == 20_000
+
+
+def test_settings_and_profiles_allow_equally_long_montages() -> None:
+    most_ms = MAX_MONTAGE_SECONDS * 1000
+    assert Settings(montage_max_ms=most_ms).montage_max_ms == most_ms
+    with pytest.raises(ValidationError, match="less than or equal to 180000"):
+        Settings(montage_max_ms=most_ms + 1)
 
 
 def test_there_is_a_title_card_only_for_an_event_with_a_title() -> None:
