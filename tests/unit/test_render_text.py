@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fanreel.adapters.media import render_text
 from fanreel.adapters.media.render_text import SAFE, card_background, card_text, colour, lower_third
 from fanreel.adapters.media.render_upright import steps_expression
 from fanreel.contracts import RenderStyle
@@ -64,6 +65,32 @@ def test_letters_beyond_ascii_are_drawn_as_themselves():
 def test_text_without_letters_is_no_lower_third():
     assert lower_third((320, 180), " 🎉🎉 \n", STYLE) is None
     assert lower_third((320, 180), "", STYLE) is None
+
+
+@pytest.mark.parametrize("text", ["\u3164", "\u3164" * 5])
+def test_letters_without_ink_draw_nothing(text):
+    assert lower_third((320, 180), text, STYLE) is None
+    for card in (card_text((320, 180), text, "", STYLE), card_text((320, 180), text, text, STYLE)):
+        assert (card.picture == card_text((320, 180), "", "", STYLE).picture).all()
+    below = card_text((320, 180), text, "Sunday", STYLE).picture
+    assert (below == card_text((320, 180), "", "Sunday", STYLE).picture).all()
+
+
+@pytest.mark.parametrize("text", ["a" * 20_000, "i " * 10_000], ids=["one word", "many words"])
+def test_a_long_text_costs_no_more_than_what_a_card_holds(text, monkeypatch):
+    measured = 0
+    measure = render_text._width
+
+    def counted(part, px, weight):
+        nonlocal measured
+        measured += len(part)
+        return measure(part, px, weight)
+
+    monkeypatch.setattr(render_text, "_width", counted)
+    long = card_text((1280, 720), text, text, STYLE).picture
+    assert 0 < measured < 3_000_000
+    rows = np.flatnonzero(long[:, :, 3].any(axis=1))
+    assert rows.max() - rows.min() > 250, "all lines are used"
 
 
 def test_letters_stand_out_from_every_brand_colour():

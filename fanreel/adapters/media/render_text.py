@@ -6,6 +6,7 @@ every machine, no system font is needed. Emoji have no outline in either and are
 
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ TITLE_SIZE, SUBTITLE_SIZE, LOWER_THIRD_SIZE = 0.1, 0.05, 0.044
 LEAST_SIZE = 0.5
 """A text too long for its place is drawn down to half as large, then cut off with an ellipsis."""
 TITLE_LINES, SUBTITLE_LINES, LOWER_THIRD_LINES = 4, 3, 2
+MAX_LETTERS = 1_000
+"""No card holds more: three lines of a subtitle at its least size take some seven hundred i's."""
 LINE_HEIGHT = 1.25
 BOLD, REGULAR = 700, 400
 PANEL_OPACITY = 0.82
@@ -69,8 +72,8 @@ def card_text(size: tuple[int, int], title: str, subtitle: str, style: RenderSty
             (title, TITLE_SIZE, TITLE_LINES, BOLD),
             (subtitle, SUBTITLE_SIZE, SUBTITLE_LINES, REGULAR),
         )
-        if _drawable(text)
     ]
+    blocks = [block for block in blocks if _inked(block).size]
     bar = np.zeros((max(4, unit // 100), room, 4), np.uint8)
     half = unit // 10
     bar[:, room // 2 - half : room // 2 + half] = (*colour(style.accent_colour), 255)
@@ -82,8 +85,6 @@ def card_text(size: tuple[int, int], title: str, subtitle: str, style: RenderSty
 
 def lower_third(size: tuple[int, int], text: str, style: RenderStyle) -> Placard | None:
     """Return a text on a panel at the lower left, inside the safe area; None where there is nothing to draw."""
-    if not _drawable(text):
-        return None
     width, height = size
     unit = min(size)
     padding = unit // 40
@@ -91,7 +92,10 @@ def lower_third(size: tuple[int, int], text: str, style: RenderStyle) -> Placard
     room = round(width * (1 - 2 * SAFE)) - stripe - 2 * padding
     brand = colour(style.brand_colour)
     letters = _block(text, room, unit * LOWER_THIRD_SIZE, LOWER_THIRD_LINES, REGULAR, _readable_on(brand), 0.0)
-    used = int(np.flatnonzero(letters[:, :, 3].any(axis=0))[-1]) + 1
+    inked = _inked(letters)
+    if not inked.size:
+        return None
+    used = int(inked[-1]) + 1
     panel = np.empty((len(letters) + 2 * padding, used + stripe + 2 * padding, 4), np.uint8)
     panel[:] = (*brand, round(255 * PANEL_OPACITY))
     panel[:, :stripe] = (*colour(style.accent_colour), 255)
@@ -123,9 +127,14 @@ def _drawable(text: str) -> str:
     return " ".join("".join(c for c in kept if unicodedata.category(c) not in _UNDRAWABLE).split())
 
 
+def _inked(block: Bgra) -> NDArray[np.intp]:
+    """Return the columns with ink: some letters have none (U+3164 is a blank that counts as a letter)."""
+    return np.flatnonzero(block[:, :, 3].any(axis=0))
+
+
 def _block(text: str, room: int, size: float, most_lines: int, weight: int, ink: Colour, align: float) -> Bgra:
     """Return a text set in lines at most `room` wide; `align` 0 is left, 0.5 the middle."""
-    text, px = _drawable(text), max(8, round(size))
+    text, px = _drawable(text)[:MAX_LETTERS], max(8, round(size))
     lines = _wrapped(text, room, px, weight)
     while len(lines) > most_lines and px > max(8, size * LEAST_SIZE):
         px -= max(1, px // 12)
@@ -155,17 +164,19 @@ def _wrapped(text: str, room: int, px: int, weight: int) -> list[str]:
         lines += [word] if lines[-1] else []
         lines[-1] = word
         while _width(lines[-1], px, weight) > room and len(lines[-1]) > 1:
-            cut = next(
-                n for n in range(len(lines[-1]) - 1, 0, -1) if _width(lines[-1][:n], px, weight) <= room or n == 1
-            )
+            cut = max(1, _fitting(lines[-1], room, px, weight))
             lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
     return lines
 
 
 def _shortened(text: str, room: int, px: int, weight: int) -> str:
-    while text and _width(f"{text}…", px, weight) > room:
-        text = text[:-1].rstrip()
-    return f"{text}…"
+    return f"{text[: _fitting(text, room, px, weight, '…')].rstrip()}…"
+
+
+def _fitting(text: str, room: int, px: int, weight: int, tail: str = "") -> int:
+    """Return how many of a text's letters fit, `tail` after them; few measurements, each as dear as it is long."""
+    lengths = range(1, len(text) + 1)
+    return bisect_right(lengths, room, key=lambda length: _width(text[:length] + tail, px, weight))
 
 
 def _width(text: str, px: int, weight: int) -> int:
