@@ -24,13 +24,14 @@ from fanreel.adapters.exports.stored import (
 from fanreel.adapters.media.render import RenderSource, render_montage
 from fanreel.adapters.originals import is_in_storage
 from fanreel.adapters.services import Services
-from fanreel.contracts import Highlight, MontageClip, MontagePlan, VideoDocument
+from fanreel.contracts import Highlight, MontageClip, MontagePlan, RenderStyle, VideoDocument
 from fanreel.errors import FanreelError, InputRejected, TransientFault
 from fanreel.local.stack import current_stack
+from fanreel.profiles import profile_or_default
 from fanreel.settings import Settings, get_settings
 
 _LINK_MINUTES = 60
-"""ffmpeg reads the broadcast through the link for as long as the longest clip takes."""
+"""ffmpeg reads the broadcast through the link for as long as a clip takes."""
 _K = TypeVar("_K", bound=str)
 
 console = Console(highlight=False, soft_wrap=True)
@@ -120,10 +121,12 @@ def export_clips(services: Services, video: VideoDocument, out: Path) -> list[Pa
     if not is_in_storage(services, video):
         raise InputRejected("source_missing", f"{video.name} has left storage or is another video by now.")
     container = services.settings.container_videos
-    url = services.blobs.download_url(container, video.blob_name, minutes=_LINK_MINUTES)
+    style = clip_style(video, services.settings)
     written: list[Path] = []
     for highlight in sorted(video.highlights, key=lambda one: one.rank):
-        plan = clip_plan(video, highlight, media.duration_ms, services.settings.montage_height)
+        plan = clip_plan(video, highlight, media.duration_ms, services.settings.montage_height, style)
+        # A link for each: forty clips may take longer than one link lives.
+        url = services.blobs.download_url(container, video.blob_name, minutes=_LINK_MINUTES)
         target = out / f"{stem_of(video)}-{highlight.rank:02d}.mp4"
         with TemporaryDirectory(prefix=".fanreel-clip-", dir=out) as folder:
             rendered = render_montage(plan, {video.video_id: RenderSource(url, media)}, Path(folder))
@@ -133,7 +136,15 @@ def export_clips(services: Services, video: VideoDocument, out: Path) -> list[Pa
     return written
 
 
-def clip_plan(video: VideoDocument, highlight: Highlight, length_ms: int, height_px: int) -> MontagePlan:
+def clip_style(video: VideoDocument, settings: Settings) -> RenderStyle:
+    """Return how the video's profile has films look and sound, as far as a bare clip goes: no cards, no music."""
+    style = profile_or_default(video.profile, settings.profile_dir).render_style()
+    return style.model_copy(update={"formats": ("16:9",), "end_text": "", "outro_ms": 0, "music_bed": ""})
+
+
+def clip_plan(
+    video: VideoDocument, highlight: Highlight, length_ms: int, height_px: int, style: RenderStyle
+) -> MontagePlan:
     """Return the plan of a film that is one highlight, 16:9."""
     start_ms, end_ms = max(0, highlight.start_ms), min(highlight.end_ms, length_ms)
     clip = MontageClip(
@@ -154,6 +165,8 @@ def clip_plan(video: VideoDocument, highlight: Highlight, length_ms: int, height
         crossfade_ms=0,
         width=round(height * 16 / 9 / 2) * 2,
         height=height,
+        profile=video.profile,
+        render=style,
     )
 
 

@@ -19,7 +19,15 @@ from fanreel.adapters.exports.stored import find_video, montage_files
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.source import FileSource
 from fanreel.adapters.services import Services
-from fanreel.commands.export import Format, export, export_clips, export_highlights, export_montage
+from fanreel.commands.export import (
+    Format,
+    clip_plan,
+    clip_style,
+    export,
+    export_clips,
+    export_highlights,
+    export_montage,
+)
 from fanreel.contracts import (
     FanDocument,
     FocusPoint,
@@ -237,6 +245,35 @@ def test_clips_are_the_highlights_of_the_broadcast_itself(services: Services, tm
         assert media.duration_ms == pytest.approx(1_500, abs=35)
         # A flash was planted at 1 s and at 7 s of the broadcast: the peaks.
         assert flashes_s(path) == [pytest.approx((highlight.peak_ms - highlight.start_ms) / 1000, abs=0.06)]
+
+
+def test_each_clip_has_a_link_of_its_own(services: Services, tmp_path: Path, monkeypatch) -> None:
+    links: list[str] = []
+    give = services.blobs.download_url
+
+    def counted(container: str, name: str, *, minutes: int) -> str:
+        links.append(name)
+        assert len(list(tmp_path.glob("*.mp4"))) == len(links) - 1, "taken before it was needed"
+        return give(container, name, minutes=minutes)
+
+    monkeypatch.setattr(services.blobs, "download_url", counted)
+    export_clips(services, find_video(services, "v-1"), tmp_path)
+    assert links == [NAME, NAME]
+
+
+def test_a_clip_looks_as_its_videos_profile_says_but_has_no_cards(services: Services, tmp_path: Path) -> None:
+    own = (
+        'description = "x"\n[montage]\nend_text = "Bye"\ndenoise = false\nformats = ["9:16"]\n'
+        'music_bed = "m.mp3"\nlower_third = "caption"'
+    )
+    (tmp_path / "own.toml").write_text(own)
+    settings = services.settings.model_copy(update={"profile_dir": tmp_path})
+    video = find_video(services, "v-1").model_copy(update={"profile": "own"})
+    style = clip_style(video, settings)
+    assert (style.denoise, style.lower_third) == (False, "caption")
+    assert (style.formats, style.intro_ms, style.outro_ms, style.music_bed) == (("16:9",), 0, 0, "")
+    plan = clip_plan(video, HIGHLIGHTS[0], 12_000, 240, style)
+    assert (plan.render, plan.profile, plan.duration_ms) == (style, "own", 1_500)
 
 
 def test_clips_of_a_video_that_has_been_replaced_are_refused(services: Services, tmp_path: Path) -> None:
