@@ -40,7 +40,7 @@ def film_command(job: FilmJob, mix: Mix | None, stills: Path, *, encoder: Encode
     """Return the ffmpeg command that renders a plan to MP4s (H.264 High + AAC, faststart).
 
     `mix` is what `measure_mix` found in the sound that `sound_command` wrote; None leaves the sound as it is.
-    Pictures of cards and lower thirds are written into the folder `stills`.
+    Pictures of cards and lower thirds, and the graph itself, are written into the folder `stills`.
     """
     timeline = job.timeline
     medias = [job.sources[placed.clip.video_id].media for placed in timeline.clips]
@@ -74,15 +74,19 @@ def film_command(job: FilmJob, mix: Mix | None, stills: Path, *, encoder: Encode
         )
         for index, film in enumerate(formats)
     ]
-    return compiled(ffmpeg.merge_outputs(*outputs), binary, loglevel="warning")
+    return compiled(ffmpeg.merge_outputs(*outputs), binary, loglevel="warning", graph_file=stills / "film.graph")
 
 
 def sound_command(timeline: Timeline, sources: Mapping[str, RenderSource], out: Path, *, binary: str) -> list[str]:
-    """Return the ffmpeg command that writes the joined sound as it is, for `measure_mix`. Reads no pictures."""
+    """Return the ffmpeg command that writes the joined sound as it is, for `measure_mix`. Reads no pictures.
+
+    Its graph is written beside `out`.
+    """
     medias = [sources[placed.clip.video_id].media for placed in timeline.clips]
     readers = [open_source(sources[placed.clip.video_id], placed, vn=None) for placed in timeline.clips]
     joined = joined_sound(readers, medias, timeline)
-    return compiled(ffmpeg.output(joined, f"file:{out}", **{"c:a": "pcm_f32le"}), binary)
+    written = ffmpeg.output(joined, f"file:{out}", **{"c:a": "pcm_f32le"})
+    return compiled(written, binary, graph_file=out.with_suffix(".graph"))
 
 
 def _film_picture(job: FilmJob, film: FilmFormat, pictures: list[Stream], folder: Path) -> Stream:

@@ -50,14 +50,22 @@ def loudness_command(sound: Stream, binary: str) -> list[str]:
     return compiled(ffmpeg.output(measured, "-", format="null"), binary)
 
 
-def compiled(output: Stream, binary: str, *, loglevel: str = "info") -> list[str]:
-    """Return the command of a graph, to be run by `run_ffmpeg`."""
+def compiled(output: Stream, binary: str, *, loglevel: str = "info", graph_file: Path | None = None) -> list[str]:
+    """Return the command of a graph, to be run by `run_ffmpeg`.
+
+    A graph that grows with the number of clips goes into `graph_file`: Linux takes no argument longer than
+    131,071 bytes (MAX_ARG_STRLEN), and some ninety clips in two formats are longer.
+    """
     command: list[str] = (
         output.global_args("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel, "-copyts")
         .global_args("-progress", "pipe:1")
         .overwrite_output()
         .compile(cmd=binary)
     )
+    if graph_file is not None:
+        at = command.index("-filter_complex")
+        graph_file.write_text(command[at + 1], encoding="utf-8")
+        command[at : at + 2] = ["-/filter_complex", str(graph_file)]
     return command
 
 

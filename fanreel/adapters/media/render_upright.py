@@ -10,6 +10,7 @@ import numpy as np
 from fanreel.contracts import MediaInfo
 from fanreel.domain.montage import UprightCrop
 
+from .render_expression import summed
 from .render_source import Stream
 
 GROUND_SHARE = 20
@@ -48,17 +49,14 @@ def upright_picture(
 def steps_expression(values: list[int]) -> str:
     """Write a value per frame as an expression of `n`: the first one, and each change at its frame.
 
-    ffmpeg refuses sums of a hundred terms, and as deep a nesting. Written as a sum of sums, as many as it is
-    long, two thousand changes fit: more than a minute in which the window moves with every frame.
+    Two thousand changes fit (`summed`): more than a minute in which the window moves with every frame.
     """
     changes = [
         f"{after - before:+d}*gte(n,{frame})"
         for frame, (before, after) in enumerate(pairwise(values), start=1)
         if after != before
     ]
-    size = max(1, math.isqrt(len(changes)))
-    sums = ["".join(changes[at : at + size]) for at in range(0, len(changes), size)]
-    return "".join([str(values[0]), *(f"+({terms})" for terms in sums)])
+    return f"{values[0]}{summed(changes)}"
 
 
 def _on_blurred_ground(picture: Stream, size: tuple[int, int]) -> Stream:
