@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from fanreel.errors import FanreelError, InputRejected, TransientFault
 
@@ -21,7 +22,8 @@ STOPPED = "render_stopped"
 """Code of an InputRejected: nobody wants the result any more."""
 STALL_S = 90.0
 """Without a frame or a sample for so long a process is stuck. Three network timeouts (30 s each,
-`render_source`) pass before a source on a bad line is given up."""
+`render_source`) pass before a source on a bad line is given up. Counted from the first frame or sample on: before
+that all sources are opened, one after the other, and nothing is told."""
 _POLL_S = 0.2
 
 _UNREADABLE = re.compile(
@@ -50,24 +52,14 @@ def run_ffmpeg(
 ) -> str:
     """Run a command built with `-progress pipe:1` to its end; return what it wrote to stderr (`log_file`).
 
-    The process never outlives the call: with its group it is killed when `stop` says so, when it has not moved for
-    `stall_s`, after `timeout_s`, and when `progress` or `stop` raises. Raises InputRejected (`render_stopped`;
-    `source_unreadable` when a source cannot be opened) or TransientFault: `render_timeout`, `render_stalled`,
-    `render_crashed` (died of a signal), `render_no_space`, `render_no_memory`, `render_failed` (anything else).
-    Signed URLs are cut out of what is told.
+    The process never outlives the call: with its group it is killed when `stop` says so, when it has begun and
+    then not moved for `stall_s`, after `timeout_s`, and when `progress` or `stop` raises. Raises InputRejected
+    (`render_stopped`; `source_unreadable` when a source cannot be opened) or TransientFault: `render_timeout`,
+    `render_stalled`, `render_crashed` (died of a signal), `render_no_space`, `render_no_memory`, `render_failed`
+    (anything else, or it could not be started). Signed URLs are cut out of what is told.
     """
-    progress = None if progress is None else _never_back(progress)
-    with (
-        log_file.open("wb") as log,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        ) as process,
-    ):
+    progress = None if progress is None else never_back(progress)
+    with log_file.open("wb") as log, _started(command, log) as process:
         watchdog = _Watchdog(process, timeout_s, stall_s, stop)
         watchdog.start()
         try:
@@ -89,6 +81,22 @@ def run_ffmpeg(
     return told
 
 
+def _started(command: Sequence[str], log: BinaryIO) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TransientFault(
+            "render_failed", "ffmpeg could not be started.", error=error.strerror or type(error).__name__
+        ) from error
+
+
 class _Watchdog(threading.Thread):
     """Ends a process that takes too long, stands still or is no longer wanted; `verdict` says which."""
 
@@ -99,7 +107,8 @@ class _Watchdog(threading.Thread):
         self.verdict: Exception | None = None
         self._process = process
         self._timeout_s, self._stall_s, self._is_unwanted = timeout_s, stall_s, stop
-        self._started_at = self._moved_at = time.monotonic()
+        self._started_at = time.monotonic()
+        self._moved_at: float | None = None
         self._last: dict[str, str] = {}
         self._over = threading.Event()
 
@@ -134,7 +143,7 @@ class _Watchdog(threading.Thread):
             return TransientFault(
                 "render_timeout", "Rendering took too long and was stopped.", timeout_s=self._timeout_s
             )
-        if now - self._moved_at > self._stall_s:
+        if self._moved_at is not None and now - self._moved_at > self._stall_s:
             return TransientFault(
                 "render_stalled", "Rendering stood still and was stopped.", stall_s=self._stall_s
             )
@@ -148,7 +157,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _never_back(progress: Progress) -> Progress:
+def never_back(progress: Progress) -> Progress:
     """Keep what is told from falling: ffmpeg tells of whichever stream is ahead, and sound runs ahead."""
     most = 0.0
 
