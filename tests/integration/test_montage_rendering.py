@@ -7,14 +7,18 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import ffmpeg
 import numpy as np
 import opentimelineio as otio
 import pytest
+from structlog.testing import capture_logs
 
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
-from fanreel.adapters.media.render import RenderSource, render_montage
+from fanreel.adapters.media.render import RenderSource, _film_job, render_montage
 from fanreel.adapters.media.render_check import check_montage
+from fanreel.adapters.media.render_graph import film_command, sound_command
+from fanreel.adapters.media.render_loudness import compiled
 from fanreel.adapters.media.render_run import run_ffmpeg
 from fanreel.adapters.media.source import FileSource
 from fanreel.domain.montage import Poster, output_rate, place_clips
@@ -281,6 +285,53 @@ def test_a_process_that_hangs_is_stopped(tmp_path):
     endless = [ffmpeg_binary(), "-nostdin", "-re", "-f", "lavfi", "-i", "anullsrc", "-f", "null", "-"]
     with pytest.raises(TransientFault, match="render_timeout"):
         run_ffmpeg(endless, log_file=tmp_path / "log", timeout_s=0.5, length_ms=1_000)
+
+
+def test_a_graph_may_be_longer_than_any_argument(plain, tmp_path):
+    graph = tmp_path / "long.graph"
+    long = ffmpeg.input("anullsrc", f="lavfi", t=0.1).filter("ametadata", mode="add", key="k", value="x" * 140_000)
+    command = compiled(ffmpeg.output(long, "-", format="null"), ffmpeg_binary(), graph_file=graph)
+    run_ffmpeg(command, log_file=tmp_path / "log", timeout_s=60, length_ms=100)
+    assert graph.stat().st_size > 131_072 > max(map(len, command))
+
+
+def test_graphs_that_grow_with_the_clips_are_no_arguments(plain, tmp_path):
+    sources = {"v": source(plain)}
+    lengths: list[int] = []
+    for spans in (SPANS[:1], SPANS):
+        plan = plan_of(*spans)
+        timeline = place_clips(plan, Fraction(25))
+        job = _film_job(plan, timeline, sources, tmp_path)
+        film = film_command(job, None, tmp_path, encoder="libx264", binary=ffmpeg_binary())
+        joined = sound_command(timeline, sources, tmp_path / "joined.wav", binary=ffmpeg_binary())
+        lengths.append(max(map(len, film + joined)))
+    assert lengths[0] == lengths[1]
+
+
+FAILING_GPU = """#!/bin/sh
+case "$*" in
+    *"-f null -"*) case "$*" in *h264_nvenc*) exit 0 ;; esac ;;
+    *h264_nvenc*) echo "OpenEncodeSessionEx failed: out of memory (10)" >&2; exit 187 ;;
+esac
+exec "{ffmpeg}" "$@"
+"""
+
+
+def test_a_gpu_that_fails_in_the_film_hands_it_to_the_cpu(plain, tmp_path, monkeypatch):
+    stand_in = tmp_path / "ffmpeg"
+    stand_in.write_text(FAILING_GPU.format(ffmpeg=ffmpeg_binary()))
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("FANREEL_FFMPEG", str(stand_in))
+    plan = plan_of(SPANS[0])
+    done: list[float] = []
+    with capture_logs() as logs:
+        _, rendered = render(plain, tmp_path / "out", plan, progress=done.append)
+    check(plan, rendered)
+    assert done == sorted(done)
+    (told,) = [entry for entry in logs if entry["event"] == "montage.encoder_failed"]
+    assert (told["encoder"], told["code"]) == ("h264_nvenc", "render_failed")
+    with pytest.raises(TransientFault, match="render_failed"):
+        render(plain, tmp_path / "out", plan, encoder="h264_nvenc")
 
 
 def test_check_refuses_a_film_that_does_not_start_with_its_index(plain, tmp_path):

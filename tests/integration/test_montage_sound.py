@@ -8,13 +8,14 @@ import ffmpeg
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt, sosfiltfilt
+from structlog.testing import capture_logs
 
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
 from fanreel.adapters.media.render import RenderSource, render_montage
 from fanreel.adapters.media.render_graph import sound_command
-from fanreel.adapters.media.render_loudness import compiled, measure_film_loudness
-from fanreel.adapters.media.render_mix import cleaned, finished_sound, measure_mix, read_mono
+from fanreel.adapters.media.render_loudness import Loudness, compiled, measure_film_loudness
+from fanreel.adapters.media.render_mix import Bed, Mix, cleaned, finished_sound, measure_mix, misses, read_mono
 from fanreel.adapters.media.render_run import run_ffmpeg
 from fanreel.adapters.media.source import FileSource
 from fanreel.contracts import RenderStyle
@@ -119,6 +120,37 @@ def test_moments_too_short_to_be_measured_come_through(tmp_path, length_ms):
     samples = sound_of(rendered.files["mp4"])
     assert -23 < level_db(samples[RATE // 20 : RATE // 5]) < -10
     assert float(np.abs(samples).max()) < 10 ** (-1.5 / 20)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_told"),
+    [("0.9*lt(mod(t,1),0.002)*sin(2*PI*3000*t)", True), ("0.1*sin(2*PI*440*t)", False), ("0", False)],
+    ids=["clicks that no limiter lets be loud", "tone", "silence"],
+)
+def test_a_film_that_misses_its_loudness_is_told_and_comes_out(tmp_path, expression, is_told):
+    film = tone(tmp_path / "film.mkv", expression)
+    with capture_logs() as logs:
+        rendered = render_montage(plan_of(*SPANS[:1]), {"v": film}, tmp_path / "out")
+    told = [entry for entry in logs if entry["event"] == "montage.loudness_missed"]
+    assert bool(told) == is_told
+    if is_told:
+        assert rendered.loudness is not None
+        assert told[0]["lufs"] == rendered.loudness.integrated
+        assert abs(told[0]["lufs"] - told[0]["target_lufs"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "target_lufs", "is_missed"),
+    [
+        (Loudness(-16.9, -1.6, 0, -26), -16.0, False),
+        (Loudness(-17.1, -1.6, 0, -27), -16.0, True),
+        (Loudness(-16.0, -1.4, 0, -26), -16.0, True),
+        (Loudness(-30.0, -9.0, 0, -40), -30.0, False),  # more than 20 dB were not added
+        (Loudness(-60.0, -9.0, 0, -70), None, False),  # below the gate before
+    ],
+)
+def test_what_counts_as_missed(heard, target_lufs, is_missed):
+    assert misses(heard, Mix(target_lufs=target_lufs)) == is_missed
 
 
 # --- noise -----------------------------------------------------------------------------------------------
@@ -257,6 +289,16 @@ def test_music_gives_way_where_the_broadcast_is_up(tmp_path, duck_db):
     assert level_db(after[4 * RATE : 6 * RATE]) - alone == pytest.approx(-style.music_gain_db, abs=1)
     assert level_db(bed[int(11.9 * RATE) :]) < alone - 15, "it fades out"
     assert level_db(bed[: RATE // 10]) < alone - 15, "it fades in"
+
+
+def test_music_gives_way_however_often_the_broadcast_is_up(tmp_path):
+    t = np.arange(2 * RATE) / RATE
+    music = wav_of(np.sin(2 * np.pi * 1_000 * t) * 0.1, tmp_path / "music.wav")
+    ducks_s = ((1.0, 1.6), *((2.0 + span, 2.1 + span) for span in range(220)))
+    mix = Mix(bed=Bed(music, 0.0, 12.0, ducks_s))
+    after = written(finished_sound(None, mix, len(t)), tmp_path / "after.wav")
+    alone, under = (level_db(after[int(a * RATE) : int(b * RATE)]) for a, b in ((0.68, 0.72), (1.1, 1.5)))
+    assert alone - under == pytest.approx(12, abs=0.5)
 
 
 def test_music_alone_is_heard_where_no_source_has_sound(tmp_path):

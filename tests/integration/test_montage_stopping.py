@@ -4,14 +4,18 @@ import os
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from fanreel.adapters.media import render_slots
 from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.adapters.media.probe import probe
-from fanreel.adapters.media.render import RenderSource, render_montage
+from fanreel.adapters.media.render import Rendered, RenderSource, render_montage
 from fanreel.adapters.media.render_run import Progress, Stop, run_ffmpeg
+from fanreel.adapters.media.render_slots import film_slot
 from fanreel.adapters.media.source import FileSource
 from fanreel.errors import FanreelError, InputRejected, TransientFault
 
@@ -75,7 +79,8 @@ def test_what_nobody_wants_any_more_is_stopped(tmp_path: Path) -> None:
 def test_a_process_that_stands_still_is_stopped_long_before_its_time_is_up(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    silent = os.open(pipe, os.O_RDWR)  # somebody who never says a word
+    silent = os.open(pipe, os.O_RDWR)
+    os.write(silent, bytes(60_000))  # somebody who begins and then never says a word
     try:
         fault = failing(
             tmp_path, ffmpeg("-f", "s16le", "-i", str(pipe), "-f", "null", "-"), stall_s=1.0, timeout_s=600
@@ -84,6 +89,12 @@ def test_a_process_that_stands_still_is_stopped_long_before_its_time_is_up(tmp_p
         os.close(silent)
     assert isinstance(fault, TransientFault)
     assert fault.code == "render_stalled"
+
+
+def test_opening_the_sources_may_take_longer_than_a_process_may_stand_still(tmp_path: Path) -> None:
+    opening = "sleep 2.5; echo out_time_us=40000"
+    run_ffmpeg(["sh", "-c", opening], log_file=tmp_path / "log", timeout_s=60, length_ms=1_000, stall_s=1)
+    assert failing(tmp_path, ["sh", "-c", "sleep 60"], stall_s=0.2, timeout_s=1.5).code == "render_timeout"
 
 
 def test_a_process_that_moves_slowly_is_not_stuck(tmp_path: Path) -> None:
@@ -98,6 +109,7 @@ def test_a_process_that_moves_slowly_is_not_stuck(tmp_path: Path) -> None:
         (["sh", "-c", "kill -KILL $$"], TransientFault, "render_crashed"),
         (["sh", "-c", "echo 'Cannot allocate memory' >&2; exit 244"], TransientFault, "render_no_memory"),
         (["sh", "-c", "exit 1"], TransientFault, "render_failed"),
+        (["true", "x" * 140_000], TransientFault, "render_failed"),
     ],
 )
 def test_every_end_has_a_code(tmp_path: Path, command: list[str], kind: type[FanreelError], code: str) -> None:
@@ -121,6 +133,39 @@ def test_a_fault_in_who_watches_ends_the_process_and_is_told(tmp_path: Path) -> 
         raise TransientFault("storage", "Storage is busy.")
 
     assert failing(tmp_path, ffmpeg(*ENDLESS), progress=told).code == "storage"
+
+
+def test_a_montage_that_waits_for_its_turn_can_be_stopped(tmp_path: Path, one_slot: None) -> None:
+    del one_slot
+    path = make(tmp_path / "plain.mp4", *picture(), *sound(), *H264)
+    source = RenderSource(str(path), probe(FileSource(path)))
+    plan = plan_of(("v", 613, 2_513))
+    films: list[float] = []
+    is_over = threading.Event()
+
+    def render() -> Rendered:
+        return render_montage(plan, {"v": source}, tmp_path / "out", progress=films.append, stop=is_over.is_set)
+
+    with film_slot(), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(render)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=3)
+        is_over.set()
+        with pytest.raises(InputRejected, match="render_stopped"):
+            waiting.result(timeout=15)
+    assert films == []
+    render_montage(plan, {"v": source}, tmp_path / "out")
+    with film_slot():
+        assert (tmp_path / "out" / f"{plan.montage_id}.mp4").exists(), "the turn was handed on"
+
+
+@pytest.fixture
+def one_slot(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that may use one core."""
+    monkeypatch.setattr(render_slots, "usable_cores", lambda: 1)
+    render_slots._slots.cache_clear()
+    yield
+    render_slots._slots.cache_clear()
 
 
 def test_a_stopped_montage_leaves_no_file(tmp_path: Path) -> None:

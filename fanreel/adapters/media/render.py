@@ -13,17 +13,18 @@ import structlog
 from fanreel.adapters import exports
 from fanreel.contracts import MontagePlan
 from fanreel.domain.montage import Poster, Timeline, choose_poster, output_rate, place_clips, upright_crop
-from fanreel.errors import InputRejected
+from fanreel.errors import FanreelError, InputRejected
 
 from .ffmpeg import ffmpeg_binary
 from .render_check import check_montage
-from .render_encoder import EncoderChoice, choose_encoder
+from .render_encoder import ENCODER_FAULTS, SURE_ENCODER, Encoder, EncoderChoice, choose_encoder
 from .render_graph import FilmJob, RenderSource, film_command, sound_command
 from .render_loudness import Loudness, measure_film_loudness
-from .render_mix import measure_mix
+from .render_mix import Mix, measure_mix, misses
 from .render_picture import film_formats
 from .render_preview import PosterPicture, poster_jpeg, write_preview
-from .render_run import Progress, Stop, run_ffmpeg
+from .render_run import Progress, Stop, never_back, run_ffmpeg
+from .render_slots import film_slot
 from .render_sound import SAMPLE_RATE
 
 __all__ = ["RenderSource", "Rendered", "render_montage"]
@@ -71,7 +72,10 @@ def render_montage(
     `sources` maps each video id of the plan. `progress` is called with 0..1. `stop` is asked now and then whether
     to give up. `poster` says which picture stands for the montage (`choose_poster`); without it the best clip's
     middle does; `poster_picture` may make something else of it. `music` is the file of the bed that the plan's
-    style names. `encoder` writes the picture: with `auto` NVENC where it works.
+    style names. `encoder` writes the picture: with `auto` NVENC where it works, and libx264 for a film that NVENC
+    fails on.
+
+    A process writes as many films at once as it may use cores (`film_slot`): each holds all its clips in memory.
 
     Raises InputRejected (`source_unreadable`: a source is missing or cannot be opened; `render_failed`: the
     result is not what was planned; `render_stopped`), TransientFault (see `run_ffmpeg`: too slow, killed,
@@ -92,10 +96,11 @@ def render_montage(
             length_ms=timeline.duration_ms,
             stop=stop,
         )
-        _render_films(job, Path(folder), run, progress=progress, music=music, encoder=encoder)
-        av_offset_ms = max((check_montage(path, timeline, form.size) for form, path in job.files.items()), key=abs)
+        mix = _mix(job, Path(folder), run, music=music)
+        with film_slot(stop):
+            av_offset_ms = _render_films(job, mix, Path(folder), run, progress=progress, encoder=encoder)
         film = next(iter(job.files.values()))
-        loudness = measure_film_loudness(film)
+        loudness = _measured(film, mix, plan)
         made = _write_beside(job, film, poster or choose_poster(plan), poster_picture, run)
         made.update((form.kind, path) for form, path in job.files.items())
         files = {kind: _publish(path, work_dir) for kind, path in made.items()}
@@ -122,24 +127,62 @@ def _film_job(plan: MontagePlan, timeline: Timeline, sources: Mapping[str, Rende
     return FilmJob(plan, timeline, sources, crops, files)
 
 
-def _render_films(
-    job: FilmJob,
-    folder: Path,
-    run: RunFfmpeg,
-    *,
-    progress: Progress | None,
-    music: Path | None,
-    encoder: EncoderChoice,
-) -> None:
+def _mix(job: FilmJob, folder: Path, run: RunFfmpeg, *, music: Path | None) -> Mix | None:
+    """Join the sound and find out how to finish it."""
     binary, timeline = ffmpeg_binary(), job.timeline
     samples = timeline.samples(timeline.frames, SAMPLE_RATE)
     wav: Path | None = None
     if any(job.sources[placed.clip.video_id].media.audio for placed in timeline.clips):
         wav = folder / "joined.wav"
         run(sound_command(timeline, job.sources, wav, binary=binary), log_file=folder / "sound.log")
-    mix = measure_mix(wav, job.plan.render, samples, folder, run=run, binary=binary, music=music)
-    command = film_command(job, mix, folder, encoder=choose_encoder(encoder, binary), binary=binary)
-    run(command, log_file=folder / "film.log", progress=progress)
+    return measure_mix(wav, job.plan.render, samples, folder, run=run, binary=binary, music=music)
+
+
+def _render_films(
+    job: FilmJob,
+    mix: Mix | None,
+    folder: Path,
+    run: RunFfmpeg,
+    *,
+    progress: Progress | None,
+    encoder: EncoderChoice,
+) -> float:
+    """Write the films and look at them; return the largest offset of sound against picture, in milliseconds."""
+    binary = ffmpeg_binary()
+    progress = None if progress is None else never_back(progress)
+
+    def written(by: Encoder) -> float:
+        command = film_command(job, mix, folder, encoder=by, binary=binary)
+        run(command, log_file=folder / "film.log", progress=progress)
+        return max((check_montage(path, job.timeline, form.size) for form, path in job.files.items()), key=abs)
+
+    chosen = choose_encoder(encoder, binary)
+    try:
+        return written(chosen)
+    except FanreelError as fault:
+        if encoder != "auto" or chosen == SURE_ENCODER or fault.code not in ENCODER_FAULTS:
+            raise
+        log.warning(
+            "montage.encoder_failed",
+            montage_id=job.plan.montage_id,
+            encoder=chosen,
+            code=fault.code,
+            **fault.details,
+        )
+    return written(SURE_ENCODER)
+
+
+def _measured(film: Path, mix: Mix | None, plan: MontagePlan) -> Loudness | None:
+    loudness = measure_film_loudness(film)
+    if loudness is not None and misses(loudness, mix):
+        log.warning(
+            "montage.loudness_missed",
+            montage_id=plan.montage_id,
+            lufs=loudness.integrated,
+            target_lufs=None if mix is None else mix.target_lufs,
+            true_peak_dbtp=loudness.true_peak,
+        )
+    return loudness
 
 
 def _write_beside(

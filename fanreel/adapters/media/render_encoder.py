@@ -14,6 +14,11 @@ log = structlog.get_logger()
 Encoder = Literal["libx264", "h264_nvenc"]
 EncoderChoice = Literal["auto", "libx264", "h264_nvenc"]
 
+SURE_ENCODER: Encoder = "libx264"
+"""The one that writes wherever ffmpeg runs."""
+ENCODER_FAULTS = frozenset({"render_failed", "render_crashed", "render_stalled", "render_no_memory"})
+"""Ends of a render that may be a GPU's doing: all its sessions taken, its memory full, its driver gone."""
+
 TRIAL_TIMEOUT_S = 20.0
 """A driver takes a few seconds to wake; one that takes longer is not worth waiting for."""
 
@@ -28,7 +33,7 @@ def choose_encoder(choice: EncoderChoice, binary: str) -> Encoder:
     """Return the encoder to use: with `auto` NVENC where it works, libx264 elsewhere."""
     if choice != "auto":
         return choice
-    return "h264_nvenc" if has_nvenc(binary) else "libx264"
+    return "h264_nvenc" if has_nvenc(binary) else SURE_ENCODER
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fanreel.contracts import RenderStyle
 from fanreel.domain.noise import Noise, measure_noise
 
+from .render_expression import summed
 from .render_loudness import Loudness, compiled, loudness_command, loudness_of, opened
 from .render_sound import SAMPLE_RATE, fitted
 from .render_source import Stream
@@ -30,6 +31,8 @@ MAX_GAIN_DB = 20.0
 CEILING_DBTP = -2.2
 """Where the limiter stands at first: AAC at 160 kbit/s gives peaks back up to some tenths higher."""
 TOLERANCE_LU = 0.3
+FILM_TOLERANCE_LU = 1.0
+"""DESIGN §7."""
 TRIALS = 4
 OVERSAMPLING = 4
 """BS.1770-4 annex 2 finds true peaks at four times 48 kHz; so does the limiter."""
@@ -72,13 +75,17 @@ class Bed:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How the joined sound is finished: noise taken away, `gain_db`, the bed, both by `trim_db`, peaks held."""
+    """How the joined sound is finished: noise taken away, `gain_db`, the bed, both by `trim_db`, peaks held.
+
+    `target_lufs` is how loud it is to come out; None: its own level was not measured and is kept.
+    """
 
     noise: Noise | None = None
     gain_db: float = 0.0
     bed: Bed | None = None
     trim_db: float = 0.0
     ceiling_dbtp: float = CEILING_DBTP
+    target_lufs: float | None = None
 
 
 def measure_mix(
@@ -106,8 +113,15 @@ def measure_mix(
     if own is None and bed is None:
         return Mix(noise) if wav is not None else None
     target = TARGET_LUFS if own is None else min(TARGET_LUFS, own.integrated + MAX_GAIN_DB)
-    mix = Mix(noise, 0.0 if own is None else target - own.integrated, bed)
+    mix = Mix(noise, 0.0 if own is None else target - own.integrated, bed, target_lufs=target)
     return _tried(mix, wav, samples, target, measure)
+
+
+def misses(heard: Loudness, mix: Mix | None) -> bool:
+    """Tell whether a finished film's sound is not as loud as the mix was to make it, or its peaks are too high."""
+    target_lufs = None if mix is None else mix.target_lufs
+    is_off = target_lufs is not None and abs(heard.integrated - target_lufs) > FILM_TOLERANCE_LU
+    return is_off or heard.true_peak > TRUE_PEAK_DBTP
 
 
 def finished_sound(joined: Stream | None, mix: Mix | None, samples: int) -> Stream:
@@ -157,7 +171,7 @@ def cleaned(sound: Stream, noise: Noise | None) -> Stream:
     )
 
 
-def duck_spans(mono: NDArray[np.float64], loudness_lufs: float) -> tuple[tuple[float, float], ...]:
+def duck_spans(mono: NDArray[np.float32], loudness_lufs: float) -> tuple[tuple[float, float], ...]:
     """Return where a sound is up, as [from, to) in seconds, pauses shorter than DUCK_HOLD_S closed."""
     step = round(DUCK_STEP_S * SAMPLE_RATE)
     steps = mono[: len(mono) // step * step].reshape(-1, step)
@@ -172,7 +186,7 @@ def duck_spans(mono: NDArray[np.float64], loudness_lufs: float) -> tuple[tuple[f
     return tuple(spans)
 
 
-def read_mono(path: Path) -> NDArray[np.float64]:
+def read_mono(path: Path) -> NDArray[np.float32]:
     """Read the first sound of a file at 48 kHz, mixed to one channel."""
     parts: list[NDArray[np.float32]] = []
     with av.open(str(path)) as container:
@@ -180,7 +194,7 @@ def read_mono(path: Path) -> NDArray[np.float64]:
         for frame in container.decode(audio=0):
             parts += [made.to_ndarray()[0] for made in resampler.resample(frame)]
         parts += [made.to_ndarray()[0] for made in resampler.resample(None)]
-    return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,14 +241,14 @@ def _tried(mix: Mix, wav: Path | None, samples: int, target: float, measure: _Me
 def _bed_sound(bed: Bed, samples: int) -> Stream:
     length_s = samples / SAMPLE_RATE
     fade = min(round(BED_FADE_S * SAMPLE_RATE), samples // 3)
-    steps = [f"clip(min((t-{a:.2f})/{DUCK_RAMP_S}+1,({b:.2f}-t)/{DUCK_RAMP_S}+1),0,1)" for a, b in bed.ducks_s]
+    steps = [f"+clip(min((t-{a:.2f})/{DUCK_RAMP_S}+1,({b:.2f}-t)/{DUCK_RAMP_S}+1),0,1)" for a, b in bed.ducks_s]
     music = ffmpeg.input(
         f"file:{bed.path}", stream_loop=-1, t=f"{length_s + 1:.3f}", protocol_whitelist="file"
     ).audio
     sound = fitted(music.filter("aresample", SAMPLE_RATE, first_pts=0, **{"async": 1}), samples)
     sound = sound.filter("volume", f"{bed.gain_db:.3f}dB")
     if steps:
-        curve = f"pow(10,-{bed.duck_db}/20*min(1,{'+'.join(steps)}))"
+        curve = f"pow(10,-{bed.duck_db}/20*min(1,{summed(steps)}))"
         sound = sound.filter("asetnsamples", BED_STEP, pad=0).filter("volume", volume=curve, eval="frame")
     sound = sound.filter("afade", type="in", start_sample=0, nb_samples=fade)
     return sound.filter("afade", type="out", start_sample=samples - fade, nb_samples=fade)
