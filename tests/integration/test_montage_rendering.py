@@ -311,7 +311,7 @@ def test_graphs_that_grow_with_the_clips_are_no_arguments(plain, tmp_path):
 FAILING_GPU = """#!/bin/sh
 case "$*" in
     *"-f null -"*) case "$*" in *h264_nvenc*) exit 0 ;; esac ;;
-    *h264_nvenc*) echo "OpenEncodeSessionEx failed: out of memory (10)" >&2; exit 187 ;;
+    *h264_nvenc*) echo out_time_us=1000000; echo "OpenEncodeSessionEx failed: out of memory (10)" >&2; exit 187 ;;
 esac
 exec "{ffmpeg}" "$@"
 """

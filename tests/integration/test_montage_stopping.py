@@ -83,7 +83,7 @@ def test_a_process_that_stands_still_is_stopped_long_before_its_time_is_up(tmp_p
     os.write(silent, bytes(60_000))  # somebody who begins and then never says a word
     try:
         fault = failing(
-            tmp_path, ffmpeg("-f", "s16le", "-i", str(pipe), "-f", "null", "-"), stall_s=1.0, timeout_s=600
+            tmp_path, ffmpeg("-f", "s16le", "-i", str(pipe), "-f", "null", "-"), stall_s=1.0, timeout_s=12
         )
     finally:
         os.close(silent)
@@ -146,7 +146,7 @@ def test_a_montage_that_waits_for_its_turn_can_be_stopped(tmp_path: Path, one_sl
     def render() -> Rendered:
         return render_montage(plan, {"v": source}, tmp_path / "out", progress=films.append, stop=is_over.is_set)
 
-    with film_slot(), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, film_slot():
         waiting = pool.submit(render)
         with pytest.raises(TimeoutError):
             waiting.result(timeout=3)

@@ -72,7 +72,7 @@ def test_memory_does_not_grow_with_the_windows():
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A block as samples, as complex spectrum and as power: 8 + 8 + 4 + 4 bytes a sample; all windows took 130 MB.
+    # A block as samples, as complex spectrum and as power, some 24 bytes a sample; all windows took 120 MB.
     assert peak < 40 * BLOCK_SAMPLES
 
 

@@ -71,9 +71,9 @@ def test_text_without_letters_is_no_lower_third():
 def test_letters_without_ink_draw_nothing(text):
     assert lower_third((320, 180), text, STYLE) is None
     for card in (card_text((320, 180), text, "", STYLE), card_text((320, 180), text, text, STYLE)):
-        assert (card.picture == card_text((320, 180), "", "", STYLE).picture).all()
+        assert card.picture[:, card.picture.shape[1] // 2, 3].all(), "more than the bar"
     below = card_text((320, 180), text, "Sunday", STYLE).picture
-    assert (below == card_text((320, 180), "", "Sunday", STYLE).picture).all()
+    assert np.flatnonzero(below[:, :, 3].any(axis=1)).min() < 9, "room is kept for a title that is not seen"
 
 
 @pytest.mark.parametrize("text", ["a" * 20_000, "i " * 10_000], ids=["one word", "many words"])
