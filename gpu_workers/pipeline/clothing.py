@@ -33,6 +33,8 @@ MIN_SHARE = 0.55
 """Share of the patch that one colour must fill; less is a print, a scarf, or somebody in front."""
 MIN_SHOULDER_SHARE = 0.4
 """Share of each shoulder; the rest is background, hair or a strap."""
+LAB_ZERO, LAB_UNIT = np.array([0, 128, 128], np.float32), np.array([100 / 255, 1, 1], np.float32)
+"""How OpenCV keeps L*a*b* in bytes."""
 BAR_BELOW = 1.0
 """L* of the black bars around a picture; cloth on television is never as dark."""
 SKIN_LIKE = 14.0
@@ -74,7 +76,8 @@ def _main_colour(points: F32, skin: F32) -> F32 | None:
     cloth = points[np.linalg.norm(points - skin, axis=1) > SKIN_LIKE]
     if len(cloth) < MIN_SHARE * len(points):
         return None
-    near = np.linalg.norm(cloth[:, None] - cloth[None], axis=2) <= SAME_COLOUR
+    squares = np.square(cloth).sum(axis=1)
+    near = squares[:, None] + squares[None] - 2 * cloth @ cloth.T <= SAME_COLOUR**2
     best = near[int(near.sum(axis=1).argmax())]
     if int(best.sum()) < MIN_SHARE * len(points):
         return None
@@ -131,8 +134,9 @@ def _points(picture: Bgr, box: NDArray[np.int64]) -> F32 | None:
     if not cut.size:
         return None
     small = cv2.resize(cut, (PATCH_SIDE_PX, PATCH_SIDE_PX), interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
-    return np.asarray(lab, np.float32).reshape(-1, 3)
+    # In whole bytes, half a unit coarse: by tables, where the exact conversion takes roots.
+    lab = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2LAB), np.float32).reshape(-1, 3)
+    return (lab - LAB_ZERO) * LAB_UNIT
 
 
 def _covered(patch: NDArray[np.int64], others: F32) -> float:
