@@ -105,7 +105,7 @@ def _measured(denoiser: Denoiser, files: tuple[str, ...], audio: Path) -> _Resul
     gains: dict[tuple[str, str, int], float] = {}
     harm: dict[str, tuple[float, float]] = {}
     for file in files:
-        clean = read_mono(audio / file)[: LENGTH_S * RATE]
+        clean = read_mono(audio / file)[: LENGTH_S * RATE].astype(np.float64)
         after = denoiser(clean)
         harm[file] = (min(si_sdr_db(clean, after), MOST_SI_SDR_DB), _level_db(after) - _level_db(clean))
         for kind in KINDS:
@@ -142,7 +142,7 @@ def _noise(kind: str, length: int, audio: Path, *, is_judging: bool) -> F64:
     if kind == "hum":
         at_s = np.arange(length) / RATE
         return np.sum([np.sin(2 * np.pi * 50 * k * at_s + k) / k for k in range(1, 11)], axis=0)
-    rain = read_mono(audio / "rain.mp3")
+    rain = read_mono(audio / "rain.mp3").astype(np.float64)
     half = len(rain) // 2
     return np.resize(rain[half:] if is_judging else rain[:half], length)
 

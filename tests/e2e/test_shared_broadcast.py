@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import opentimelineio as otio
 import pytest
 
+from fanreel.adapters.media.render_loudness import measure_film_loudness
 from fanreel.domain.shots import score_cuts
 from tests.e2e.montage_file import measure
 from tests.e2e.runs import FinishedRun, fanreel_run
@@ -61,15 +63,36 @@ def test_shots_are_found_to_two_frames(run: FinishedRun, truth: dict[str, Any]) 
     assert f1 >= 0.88
 
 
+@pytest.mark.parametrize("kind", ["mp4", "vertical.mp4"])
 @pytest.mark.parametrize("fan_id", SEEN_CLEARLY)
-def test_every_montage_plays(run: FinishedRun, fan_id: str) -> None:
+def test_every_montage_plays(run: FinishedRun, fan_id: str, kind: str) -> None:
     montage = run.fan(fan_id)["montage"]
-    file = measure(run.out / montage["path"])
+    file = measure(run.out / montage["files"][kind])
     assert (file.video_codec, file.audio_codec) == ("h264", "aac")
     assert file.moov_before_mdat
     assert file.av_offset_ms < 40
     assert abs(file.duration_ms - montage["durationMs"]) <= 80
     assert file.max_frame_gap_ms < 2 * FRAME_MS
+
+
+@pytest.mark.parametrize("fan_id", SEEN_CLEARLY)
+def test_every_montage_is_as_loud_as_the_others(run: FinishedRun, fan_id: str) -> None:
+    loudness = measure_film_loudness(run.out / run.fan(fan_id)["montage"]["path"])
+    assert loudness is not None
+    assert loudness.integrated == pytest.approx(-16, abs=1)
+    assert loudness.true_peak <= -1.5
+
+
+@pytest.mark.parametrize("fan_id", SEEN_CLEARLY)
+def test_every_montage_tells_what_it_shows_and_where_it_was_cut(run: FinishedRun, fan_id: str) -> None:
+    montage = run.fan(fan_id)["montage"]
+    texts = {kind: (run.out / montage["files"][kind]).read_text("utf-8") for kind in ("edl", "srt", "vtt")}
+    assert texts["srt"].count(" --> ") == texts["vtt"].count(" --> ") >= len(montage["clips"])
+    assert all(clip["caption"][:1].isupper() and clip["caption"].endswith(".") for clip in montage["clips"])
+    edit = otio.adapters.read_from_string(texts["edl"], "cmx_3600", rate=25)
+    cuts = [clip.source_range.start_time.to_frames() for clip in edit.find_clips()]
+    starts = [round(clip["startMs"] / 1000 * 25) for clip in montage["clips"]]
+    assert all(any(abs(cut - start) <= 1 for cut in cuts) for start in starts)
 
 
 def test_the_report_page_stands_alone(run: FinishedRun) -> None:

@@ -30,7 +30,7 @@ from functions.fans import erase, register
 from functions.views import FanRegistration, fan_view
 
 from .flow_services import services_on
-from .test_montage_publishing import EVIDENCE, montage
+from .montage_world import EVIDENCE, montage
 
 pytestmark = pytest.mark.integration
 

@@ -168,7 +168,7 @@ def result(
         last_pts_ms=pts_ms[-1],
         cuts_ms=(),
         tracks=(track,) if track else (),
-        picture=ShotMeasure(pts_ms=pts_ms, **flat, **extra),
+        picture=ShotMeasure.model_validate({"pts_ms": pts_ms, **flat, **extra}),
         seconds={},
     )
 
