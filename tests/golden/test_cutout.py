@@ -15,10 +15,17 @@ from fanreel.adapters.media.ffmpeg import ffmpeg_binary
 from fanreel.commands.cutout import cutout
 from fanreel.domain.faces import F32, Bgr
 from fanreel.errors import InputRejected
+from fanreel.inference.catalogue import catalogue
+from fanreel.inference.packs import state_of
 from fanreel.inference.segmentation import PersonMasks
 from fanreel.settings import Settings
 
 pytestmark = pytest.mark.golden
+
+NEEDS_YUNET = pytest.mark.skipif(
+    not state_of(catalogue().entry("yunet"), Settings().model_dir).ready,
+    reason="the tiled SSD misses some of these composed faces; `fanreel models pull` fetches YuNet",
+)
 
 RATE = Fraction(10)
 
@@ -193,6 +200,7 @@ def test_nobody_at_the_face_that_was_named_writes_no_film(
     assert [one.name for one in tmp_path.iterdir()] == ["film.mp4"]
 
 
+@NEEDS_YUNET
 def test_a_picture_is_cut_out_with_transparency(tmp_path: Path, cast: list[Cut], walls: dict[str, Bgr]) -> None:
     picture, truth, face = compose(cast[1], walls["bar"], 560, 0.5)
     cv2.imwrite(str(tmp_path / "in.png"), picture)

@@ -7,12 +7,19 @@ from benchmarks.cutout import Cut, backgrounds, compose, people
 from fanreel.domain.boxes import iou
 from fanreel.domain.faces import Bgr
 from fanreel.errors import InputRejected
+from fanreel.inference.catalogue import catalogue
 from fanreel.inference.following import HELD_PICTURES, LAST_FACES, LOOK_EVERY, PersonFollower
 from fanreel.inference.networks import Networks, load_networks
+from fanreel.inference.packs import state_of
 from fanreel.inference.segmentation import Box
 from fanreel.settings import Settings
 
 pytestmark = pytest.mark.golden
+
+NEEDS_YUNET = pytest.mark.skipif(
+    not state_of(catalogue().entry("yunet"), Settings().model_dir).ready,
+    reason="the tiled SSD misses some of these composed faces; `fanreel models pull` fetches YuNet",
+)
 
 HEIGHT = 520
 
@@ -76,6 +83,7 @@ def test_somebody_in_the_same_place_after_a_cut_is_never_followed(
     assert set(faces[5:]) == {None}
 
 
+@NEEDS_YUNET
 def test_the_person_is_found_again_elsewhere_after_a_cut_beside_somebody_in_their_old_place(
     networks: Networks, cast: list[Cut], walls: dict[str, Bgr]
 ) -> None:
@@ -102,6 +110,7 @@ def test_a_place_that_passes_to_somebody_unseen_is_given_up_after_a_few_looks(
     assert set(faces[6 + given_up :]) == {None}
 
 
+@NEEDS_YUNET
 def test_a_blink_and_a_walk_do_not_lose_the_person(
     networks: Networks, cast: list[Cut], walls: dict[str, Bgr]
 ) -> None:
