@@ -14,10 +14,8 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import (
     AppearanceDocument,
     Consent,
-    Evidence,
     FanDocument,
     MatchDocument,
-    ModelContract,
     MontageClip,
     MontageDocument,
     MontagePlan,
@@ -28,20 +26,11 @@ from fanreel.contracts import (
 )
 from fanreel.domain import naming
 from fanreel.domain.media import plan_segments
+from tests.unit.montage_material import CONTRACT, EVIDENCE
 
 OLD = MontageWork(fan_id="ada", event_id="cup", montage_id="m-old")
 WORK = MontageWork(fan_id="ada", event_id="cup")
 OLD_FILE = "ada/m-old.mp4"
-CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
-EVIDENCE = Evidence(
-    distance=0.4,
-    threshold=0.5,
-    review_threshold=0.6,
-    threshold_reason="test",
-    runner_up_fan_id=None,
-    runner_up_margin=None,
-    supporting_faces=5,
-)
 
 
 def begin(services: Services, *, film: Path | None = None) -> None:

@@ -10,32 +10,21 @@ from fanreel.adapters.services import Services
 from fanreel.contracts import (
     AppearanceDocument,
     Consent,
-    Evidence,
     FanDocument,
     MatchDocument,
-    ModelContract,
     MontageWork,
     Shot,
     VideoDocument,
 )
 from fanreel.domain import naming
 from fanreel.local.servers import Azurite, CosmosEmulator
+from tests.unit.montage_material import CONTRACT, EVIDENCE
 
 from .flow_services import services_on
 
 pytestmark = pytest.mark.integration
 
 WORK = MontageWork(fan_id="ada", event_id="cup")
-CONTRACT = ModelContract(model_id="net", sha256="0" * 64, preprocessing="1")
-EVIDENCE = Evidence(
-    distance=0.4,
-    threshold=0.5,
-    review_threshold=0.6,
-    threshold_reason="test",
-    runner_up_fan_id=None,
-    runner_up_margin=None,
-    supporting_faces=5,
-)
 
 
 def seen(index: int, start_ms: int, end_ms: int, shot: int = 0, height: int = 100) -> AppearanceDocument:

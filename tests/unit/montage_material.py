@@ -6,6 +6,7 @@ from fanreel.contracts import (
     Evidence,
     MatchDocument,
     ModelContract,
+    MontageClip,
     MontagePlan,
     RenderStyle,
     Shot,
@@ -26,6 +27,21 @@ EVIDENCE = Evidence(
     runner_up_margin=None,
     supporting_faces=5,
 )
+
+
+def bare_plan(*clips: MontageClip, crossfade_ms: int = 200, **style) -> MontagePlan:
+    """A plan of these clips alone, as small as can be rendered; `style` is what its `RenderStyle` says."""
+    return MontagePlan(
+        montage_id="m-1",
+        fan_id="somebody",
+        event_id="e",
+        clips=clips,
+        duration_ms=0,
+        crossfade_ms=crossfade_ms,
+        width=320,
+        height=180,
+        render=RenderStyle(**style),
+    )
 
 
 def video(video_id="v-1", *, shots=((0, 100_000),), name=None, **more):

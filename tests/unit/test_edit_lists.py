@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from fanreel.adapters.exports.cmx3600 import write_edl
 from fanreel.adapters.exports.edit import Source, edl_text, montage_stretches, otio_edit
 from fanreel.adapters.exports.timecode import hour_frames
-from fanreel.contracts import MontageClip, MontagePlan, RenderStyle
+from fanreel.contracts import MontageClip
 from fanreel.domain.montage import Timeline, place_clips
 from fanreel.domain.montage.timeline import STANDARD_RATES
+from tests.unit.montage_material import bare_plan as plan
 
 pytestmark = pytest.mark.unit
 
@@ -22,20 +23,6 @@ NTSC = Fraction(30_000, 1_001)
 BORDERS_MS = (0, 60_030, 120_090, 599_970, 660_030, 3_599_960)
 """Just before minutes and tenths of minutes of drop-frame time code begin."""
 EVENT = re.compile(r"(\d{3,})  (\S+) +(\S+) +([CD]) +(\d{3})? *(\S{11}) (\S{11}) (\S{11}) (\S{11})")
-
-
-def plan(*clips: MontageClip, crossfade_ms: int = 200, **style) -> MontagePlan:
-    return MontagePlan(
-        montage_id="m-1",
-        fan_id="somebody",
-        event_id="e",
-        clips=clips,
-        duration_ms=0,
-        crossfade_ms=crossfade_ms,
-        width=320,
-        height=180,
-        render=RenderStyle(**style),
-    )
 
 
 def clip(start_ms: int, end_ms: int, video_id: str = "v", **more) -> MontageClip:

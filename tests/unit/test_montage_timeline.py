@@ -6,28 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanreel.contracts import MontageClip, MontagePlan, RenderStyle
+from fanreel.contracts import MontageClip, MontagePlan
 from fanreel.domain.montage import place_clips
 from fanreel.domain.montage.timeline import STANDARD_RATES
 from fanreel.errors import ContractBroken
+from tests.unit.montage_material import bare_plan as plan
 
 pytestmark = pytest.mark.unit
 
 RATES = st.sampled_from(STANDARD_RATES)
-
-
-def plan(*clips: MontageClip, crossfade_ms: int = 200, **style) -> MontagePlan:
-    return MontagePlan(
-        montage_id="m",
-        fan_id="f",
-        event_id="e",
-        clips=clips,
-        duration_ms=0,
-        crossfade_ms=crossfade_ms,
-        width=320,
-        height=180,
-        render=RenderStyle(**style),
-    )
 
 
 def clip(start_ms: int, end_ms: int, slow: tuple[int, int, int] | None = None) -> MontageClip:
