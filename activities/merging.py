@@ -56,7 +56,9 @@ def merge_video(services: Services, work: VideoWork) -> None:
         )
         if sound is not None:
             sounds.append(sound)
-    merged = merge_segments(plan, results, sounds, event_id=work.event_id, kinds=_kinds(services, work.video_id))
+    merged = merge_segments(
+        plan, results, sounds, event_id=work.event_id, kinds=brought_kinds(services, work.video_id)
+    )
     _replace_all(services, work.video_id, AppearanceDocument, merged.appearances)
     _replace_all(services, work.video_id, PersonDocument, merged.people)
     insights = InsightsDocument(
@@ -124,7 +126,7 @@ def told_gaps(gaps: Sequence[Gap]) -> str | None:
     return f"Not analysed: {spans}{f' and {more} more' if more > 0 else ''}."
 
 
-def _kinds(services: Services, video_id: str) -> KindModel | None:
+def brought_kinds(services: Services, video_id: str) -> KindModel | None:
     """Return the shot-kind model that the video's profile brings; None for ours, and where it cannot be used."""
     video = services.documents.get(VideoDocument, video_id, video_id)
     profile = profile_or_default(video.profile if video else DEFAULT, services.settings.profile_dir)

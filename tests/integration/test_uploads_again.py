@@ -1,11 +1,14 @@
 """The same bytes uploaded again, at every moment of an analysis, on the real Azurite and Cosmos emulator."""
 
+import json
 import time
 from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from activities.merging import merge_video
+from activities.merging import brought_kinds, merge_video
 from activities.montage_plans import EventLook, event_look
 from activities.preparing import probe_video
 from activities.segments import collect_segment, dispatch_segment
@@ -296,3 +299,25 @@ def test_an_event_has_one_profile_and_one_title_for_all_its_fans(services: Servi
     upload(services, "shared/00-refused.mp4", b"refused too", profile="handball", title="Wrong")
     assert event_look(services, "shared") == EventLook("football", "Cup final", "Sunday")
     assert event_look(services, "nobody-knows") == EventLook()
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [(None, None), ("{}", None), ("ours, renamed", ("bench", "crowd", "graphic", "play"))],
+    ids=["no file", "a broken file", "a model"],
+)
+def test_a_profile_brings_its_own_model_of_shots(
+    azurite: Azurite, cosmos: CosmosEmulator, tmp_path: Path, content: str | None, kinds: tuple[str, ...] | None
+) -> None:
+    (tmp_path / "own.toml").write_text('description = "own"\n[picture]\nfan_shot_model = "shots.json"\n')
+    if content == "ours, renamed":
+        ours = json.loads(files("fanreel.domain").joinpath("shot_kinds.json").read_text("utf-8"))
+        content = json.dumps({**ours, "kinds": list(kinds or ())})
+    if content is not None:
+        (tmp_path / "shots.json").write_text(content)
+    with services_on(azurite, cosmos, profile_dir=tmp_path) as services:
+        start = upload(services, f"brought/{len(content or '')}.mp4", str(content).encode(), profile="own")
+        assert start is not None
+        assert isinstance(start.work, VideoWork)
+        model = brought_kinds(services, start.work.video_id)
+    assert (None if model is None else model.kinds) == kinds

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,13 @@ def test_shots_are_described_by_the_looks_and_faces_inside_them() -> None:
     assert close.fan_probability > 0.8
     assert (empty.shot_type, unseen.shot_type) == ("none", "none")
     assert (unseen.kind, unseen.fan_probability, unseen.quality) == (UNKNOWN, None, NEUTRAL)
+
+
+def test_a_profiles_own_model_names_what_is_shown() -> None:
+    first = result(0, (0, 200, 400), followed((0, 200, 400)))
+    own = replace(kind_model(), kinds=("bench", "crowd", "play", "graphic"))
+    (close,) = describe_shots([Shot(start_ms=0, end_ms=500)], [first], first.tracks, own)
+    assert close.kind == "bench"
 
 
 def test_a_look_that_two_segments_took_counts_once() -> None:
